@@ -1,0 +1,2 @@
+//! The `zerocache` command.
+fn main() {}

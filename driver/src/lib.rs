@@ -1,0 +1,1 @@
+//! The loops between the protocol core and an async runtime.

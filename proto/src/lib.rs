@@ -1,0 +1,26 @@
+//! The zerocache protocol as pure state machines.
+//!
+//! Nothing in here opens a socket, reads a clock, starts a thread or draws from a global source of
+//! chance: bytes, time ([`Now`]) and seeds ([`Rng`]) come in as arguments, and what to do next comes
+//! out of `poll_*` methods. One seed replays a whole cluster.
+#![no_std]
+#![deny(clippy::expect_used)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod cache;
+pub mod cluster;
+pub mod http;
+pub mod mdns;
+pub mod op;
+pub mod service;
+
+mod id;
+mod rng;
+mod time;
+
+pub use id::{InvalidNodeId, InvalidRegion, InvalidVersion, NodeId, Region, Version};
+pub use rng::Rng;
+pub use time::{Duration, Instant, Now};

@@ -1,0 +1,58 @@
+//! The one source of chance: a small seeded generator, one per machine.
+
+use crate::Duration;
+
+/// `SplitMix64`: 64 bits of state, equidistributed, good enough for jitter and choice, not for keys.
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// A generator that will always give the same numbers for the same `seed`.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub const fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// The next 32 bits.
+    pub const fn next_u32(&mut self) -> u32 {
+        (self.next_u64() >> 32) as u32
+    }
+
+    /// A number in `0..n`; 0 when `n` is 0.
+    pub const fn below(&mut self, n: usize) -> usize {
+        ((self.next_u64() as u128 * n as u128) >> 64) as usize
+    }
+
+    /// A duration in `from..to`; `from` when the range is empty.
+    pub fn between(&mut self, from: Duration, to: Duration) -> Duration {
+        let span = to.saturating_sub(from).as_nanos();
+        let span = u64::try_from(span).unwrap_or(u64::MAX);
+        from + Duration::from_nanos(((u128::from(self.next_u64()) * u128::from(span)) >> 64) as u64)
+    }
+
+    /// `base` made up to `percent` shorter or longer, so that a crowd does not act in step.
+    pub fn jitter(&mut self, base: Duration, percent: u32) -> Duration {
+        let swing = base.saturating_mul(percent.min(100)) / 100;
+        self.between(base.saturating_sub(swing), base.saturating_add(swing))
+    }
+
+    /// One of `items`, each as likely as the others.
+    pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        items.get(self.below(items.len()))
+    }
+
+    /// A generator of its own for a part, so that its draws do not shift the whole's.
+    #[must_use]
+    pub const fn fork(&mut self) -> Self {
+        Self(self.next_u64())
+    }
+}

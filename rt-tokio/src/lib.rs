@@ -1,0 +1,1 @@
+//! zerocache on tokio.

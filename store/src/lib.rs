@@ -1,0 +1,2 @@
+//! A bounded TLRU cache.
+#![no_std]

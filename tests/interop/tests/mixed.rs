@@ -1,0 +1,1 @@
+//! Nodes of ours and of the stock package together.

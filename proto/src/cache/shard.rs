@@ -1,0 +1,393 @@
+//! One shard: the records of the keys whose hash picks it.
+
+use zerocache_store::{Bounds, Cause, Entry, Evicted, Expiry, Put, Tlru};
+
+use super::clock::Clock;
+use super::meta::{Meta, Origin, Origins};
+use super::{
+    Asked, CacheStats, Config, Deleted, Displaced, Hit, NewRecord, NewValue, Record, Refused,
+    State, Stats, TombstoneStats, Written,
+};
+use crate::{Duration, Instant, NodeId, Now, Region, Version};
+
+/// The least time a tombstone is kept, while there is room: longer than a late copy may wait in a
+/// peer's queue.
+pub const MIN_TOMBSTONE: Duration = Duration::from_secs(3600);
+
+/// Expired entries a write removes beyond what it needs to.
+const EXPIRED_PER_PUT: usize = 8;
+
+/// A part of the one logical map.
+///
+/// The `hash` all calls take is [`hash`](Self::hash) of the key, computed once by the caller.
+#[derive(Debug)]
+pub struct Shard {
+    local: Tlru<Meta>,
+    remote: Tlru<Meta>,
+    tombstones: Tlru<Meta>,
+    origins: Origins,
+    clock: Clock,
+    max_value: usize,
+    counters: Stats,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let tlru = |bounds: Bounds| {
+            Tlru::new(bounds, config.seed).with_expiry(Expiry::Bounded {
+                per_put: EXPIRED_PER_PUT,
+            })
+        };
+        Self {
+            local: tlru(config.local),
+            remote: tlru(config.remote),
+            tombstones: tlru(config.tombstones),
+            origins: Origins::new(config.region),
+            clock: Clock::new(config.node),
+            max_value: config.max_value,
+            counters: Stats::default(),
+        }
+    }
+
+    /// The hash of `key`: the same in all shards of one seed.
+    #[must_use]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.local.hash(key)
+    }
+
+    /// The node's own region.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        self.origins.name(Origin::OWN)
+    }
+
+    /// Signs the versions to come as `node`, after it had to take another id.
+    pub fn set_node(&mut self, node: NodeId) {
+        self.clock.set_node(node);
+    }
+
+    /// The value of `key`, made most recent.
+    ///
+    /// The answer does not depend on `asked`, which counts: the own region's path as a look-up in
+    /// local, then in remote; another's as one in remote alone, as stock does.
+    pub fn get(&mut self, now: Now, hash: u64, key: &[u8], asked: Asked) -> Option<Hit<'_>> {
+        let now = now.mono.as_millis();
+        let (local, remote) = (&mut self.counters.local, &mut self.counters.remote);
+        if let Some(entry) = self.local.get(hash, key, now) {
+            match asked {
+                Asked::OwnRegion => local.hits += 1,
+                Asked::OtherRegion => remote.hits += 1,
+            }
+            return Some(hit(entry, now));
+        }
+        if asked == Asked::OwnRegion {
+            local.misses += 1;
+        }
+        let Some(entry) = self.remote.get(hash, key, now) else {
+            remote.misses += 1;
+            return None;
+        };
+        remote.hits += 1;
+        Some(hit(entry, now))
+    }
+
+    /// Stores a value, unless the key has a record that is as new.
+    ///
+    /// # Errors
+    /// [`Refused`], and nothing has changed: neither the key's record nor any other.
+    pub fn put(
+        &mut self,
+        now: Now,
+        hash: u64,
+        key: &[u8],
+        record: NewRecord<'_>,
+    ) -> Result<Written, Refused> {
+        let mono = now.mono.as_millis();
+        if record.value.as_slice().len() > self.max_value {
+            self.counters.refused_size += 1;
+            return Err(Refused::TooLarge);
+        }
+        let held = self.held(mono, hash, key);
+        let expires = mono.saturating_add(millis(record.ttl)).min(u64::MAX - 1);
+        if let Some(standing) = self.loses(now, record.version, held.as_ref())? {
+            let mut displaced = Displaced::default();
+            if standing.place == Place::Tombstone && standing.expires < expires {
+                // Copies of the deleted value live longer than was known when it was deleted.
+                displaced = self.bury(mono, hash, key, standing.meta, expires);
+            }
+            return Ok(Written {
+                version: standing.meta.version(),
+                applied: false,
+                expires: Instant::from_millis(standing.expires),
+                displaced,
+            });
+        }
+        let origin = self.origins.intern(record.origin);
+        let version = self.stamp(now, record.version);
+        let (place, cache, counters) = match origin {
+            Origin::OWN => (Place::Local, &mut self.local, &mut self.counters.local),
+            _ => (Place::Remote, &mut self.remote, &mut self.counters.remote),
+        };
+        let meta = Meta::new(version, origin);
+        let Ok(put) = cache.put(hash, key, record.value, meta, expires, mono) else {
+            self.counters.refused_size += 1;
+            return Err(Refused::TooLarge);
+        };
+        counters.count(&put);
+        let mut displaced = Displaced::from(put);
+        if let Some(held) = held.filter(|held| held.place != place) {
+            displaced.removed = self.store(held.place).remove(hash, key, mono);
+        }
+        self.counters.puts += 1;
+        Ok(Written {
+            version,
+            applied: true,
+            expires: Instant::from_millis(expires),
+            displaced,
+        })
+    }
+
+    /// Deletes a key, held or not, unless it has a record that is as new.
+    ///
+    /// # Errors
+    /// [`Refused::ClockSkew`], and nothing has changed.
+    pub fn delete(
+        &mut self,
+        now: Now,
+        hash: u64,
+        key: &[u8],
+        origin: &Region,
+        version: Option<Version>,
+    ) -> Result<Deleted, Refused> {
+        let mono = now.mono.as_millis();
+        let before = self.held(mono, hash, key);
+        let held = before
+            .as_ref()
+            .is_some_and(|held| held.place != Place::Tombstone);
+        if let Some(standing) = self.loses(now, version, before.as_ref())? {
+            return Ok(Deleted {
+                version: standing.meta.version(),
+                held,
+                applied: false,
+                expires: Instant::from_millis(standing.expires),
+                displaced: Displaced::default(),
+            });
+        }
+        let version = self.stamp(now, version);
+        let least = mono.saturating_add(millis(MIN_TOMBSTONE));
+        let expires = before
+            .as_ref()
+            .map_or(least, |held| held.expires.max(least));
+        let meta = Meta::new(version, self.origins.intern(origin));
+        let mut displaced = self.bury(mono, hash, key, meta, expires);
+        if let Some(held) = before.filter(|held| held.place != Place::Tombstone) {
+            displaced.removed = self.store(held.place).remove(hash, key, mono);
+        }
+        self.counters.deletes += 1;
+        Ok(Deleted {
+            version,
+            held,
+            applied: true,
+            expires: Instant::from_millis(expires),
+            displaced,
+        })
+    }
+
+    /// The record of `key`, in no way touched: what a copy of it would say now.
+    #[must_use]
+    pub fn record(&self, now: Now, hash: u64, key: &[u8]) -> Option<Record<'_>> {
+        let now = now.mono.as_millis();
+        let value = self.local.peek(hash, key, now);
+        let value = value.or_else(|| self.remote.peek(hash, key, now));
+        let (meta, expires, state) = match value {
+            Some(entry) => (*entry.meta, entry.expires, State::Value(entry.value)),
+            None => {
+                let entry = self.tombstones.peek(hash, key, now)?;
+                (*entry.meta, entry.expires, State::Tombstone)
+            }
+        };
+        Some(Record {
+            version: meta.version(),
+            origin: self.origins.name(meta.origin()),
+            expires: Instant::from_millis(expires),
+            state,
+        })
+    }
+
+    /// Removes up to `budget` records whose life is over, and says how many. They are gone for
+    /// every look-up anyway; this frees their memory.
+    pub fn expire(&mut self, now: Now, budget: usize) -> usize {
+        let now = now.mono.as_millis();
+        let local = self.local.expire(now, budget);
+        let remote = self.remote.expire(now, budget - local);
+        let tombstones = self.tombstones.expire(now, budget - local - remote);
+        self.counters.local.expirations += local as u64;
+        self.counters.remote.expirations += remote as u64;
+        local + remote + tombstones
+    }
+
+    /// When there is something for [`expire`](Self::expire) to do; it may turn out to be later.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Instant> {
+        [&self.local, &self.remote, &self.tombstones]
+            .into_iter()
+            .filter_map(Tlru::next_expiry)
+            .min()
+            .map(Instant::from_millis)
+    }
+
+    /// What the shard holds and has done.
+    #[must_use]
+    pub fn stats(&self, now: Now) -> Stats {
+        let now = now.mono.as_millis();
+        let tombstones = self.tombstones.bounds();
+        Stats {
+            local: fill(self.counters.local, &self.local, now),
+            remote: fill(self.counters.remote, &self.remote, now),
+            tombstones: TombstoneStats {
+                entries: self.tombstones.len(now) as u64,
+                max_entries: tombstones.entries as u64,
+                bytes: self.tombstones.weight(),
+                max_bytes: tombstones.weight,
+                ..self.counters.tombstones
+            },
+            ..self.counters
+        }
+    }
+
+    fn held(&self, now: u64, hash: u64, key: &[u8]) -> Option<Held> {
+        [
+            (Place::Local, &self.local),
+            (Place::Remote, &self.remote),
+            (Place::Tombstone, &self.tombstones),
+        ]
+        .into_iter()
+        .find_map(|(place, cache)| {
+            let entry = cache.peek(hash, key, now)?;
+            Some(Held {
+                place,
+                meta: *entry.meta,
+                expires: entry.expires,
+            })
+        })
+    }
+
+    /// The record that stands against a write of `version`, if it does.
+    fn loses<'a>(
+        &mut self,
+        now: Now,
+        version: Option<Version>,
+        held: Option<&'a Held>,
+    ) -> Result<Option<&'a Held>, Refused> {
+        let Some(version) = version else {
+            return Ok(None);
+        };
+        if Clock::is_ahead(version, now.unix_ms) {
+            self.counters.refused_skew += 1;
+            return Err(Refused::ClockSkew);
+        }
+        let standing = held.filter(|held| held.meta.version() >= version);
+        match standing {
+            Some(held) if held.meta.version() == version => self.counters.duplicates += 1,
+            Some(_) => self.counters.stale += 1,
+            None => {}
+        }
+        Ok(standing)
+    }
+
+    fn stamp(&mut self, now: Now, version: Option<Version>) -> Version {
+        match version {
+            Some(version) => {
+                self.clock.observe(version);
+                version
+            }
+            // Newer than all that this shard has accepted, and with that than the key's record.
+            None => self.clock.stamp(now.unix_ms),
+        }
+    }
+
+    fn bury(&mut self, now: u64, hash: u64, key: &[u8], meta: Meta, expires: u64) -> Displaced {
+        let tombstone = NewValue::Copy(&[]);
+        match self
+            .tombstones
+            .put(hash, key, tombstone, meta, expires, now)
+        {
+            Ok(put) => {
+                self.counters.tombstones.evictions += causes(&put.evicted, Cause::Evicted);
+                put.into()
+            }
+            // A budget too small for this one: it counts as dropped at once.
+            Err(_) => {
+                self.counters.tombstones.evictions += 1;
+                Displaced::default()
+            }
+        }
+    }
+
+    fn store(&mut self, place: Place) -> &mut Tlru<Meta> {
+        match place {
+            Place::Local => &mut self.local,
+            Place::Remote => &mut self.remote,
+            Place::Tombstone => &mut self.tombstones,
+        }
+    }
+}
+
+/// Where a key's record is, and what decides a merge.
+struct Held {
+    place: Place,
+    meta: Meta,
+    expires: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Local,
+    Remote,
+    Tombstone,
+}
+
+impl CacheStats {
+    fn count(&mut self, put: &Put<Meta>) {
+        self.evictions += causes(&put.evicted, Cause::Evicted);
+        self.expirations += causes(&put.evicted, Cause::Expired);
+    }
+}
+
+fn hit(entry: Entry<'_, Meta>, now: u64) -> Hit<'_> {
+    Hit {
+        value: entry.value,
+        remaining: Duration::from_millis(entry.expires.saturating_sub(now)),
+        version: entry.meta.version(),
+    }
+}
+
+fn fill(counters: CacheStats, cache: &Tlru<Meta>, now: u64) -> CacheStats {
+    let bounds = cache.bounds();
+    CacheStats {
+        entries: cache.len(now) as u64,
+        max_entries: bounds.entries as u64,
+        bytes: cache.weight(),
+        max_bytes: bounds.weight,
+        ..counters
+    }
+}
+
+/// How many of `evicted` went for `cause`.
+fn causes(evicted: &Evicted<Meta>, cause: Cause) -> u64 {
+    evicted
+        .iter()
+        .filter(|removed| removed.cause() == cause)
+        .count() as u64
+}
+
+/// Milliseconds of `life`, rounded up, at least one.
+fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_nanos().div_ceil(1_000_000)).map_or(u64::MAX, |ms| ms.max(1))
+}
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod mdns;
 mod script;
+mod tlru;
 
 /// A target by its name.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "mdns_session",
         run: mdns::session,
+    },
+    Target {
+        name: "tlru_model",
+        run: tlru::model,
     },
 ];
 

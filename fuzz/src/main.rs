@@ -14,6 +14,8 @@ use zerocache_proto::Rng;
 
 /// No mutation grows beyond this.
 const LONGEST: usize = 8 << 10;
+/// No noise is longer.
+const NOISE: usize = 1 << 10;
 
 struct Settings {
     seconds: u64,
@@ -125,8 +127,12 @@ fn inputs(folder: &Path) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// One of the corpus, or two of them joined, changed in a few places.
+/// One of the corpus, or two of them joined, changed in a few places; or nothing but noise.
 fn mutated(corpus: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
+    if rng.below(8) == 0 {
+        let length = rng.below(NOISE);
+        return (0..length).map(|_| rng.next_u32() as u8).collect();
+    }
     let mut input = corpus[rng.below(corpus.len())].clone();
     if rng.below(4) == 0 {
         let other = &corpus[rng.below(corpus.len())];

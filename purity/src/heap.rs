@@ -34,4 +34,7 @@ unsafe impl GlobalAlloc for Bump {
 }
 
 #[global_allocator]
-static HEAP: Bump = Bump { block: UnsafeCell::new([0; SIZE]), used: AtomicUsize::new(0) };
+static HEAP: Bump = Bump {
+    block: UnsafeCell::new([0; SIZE]),
+    used: AtomicUsize::new(0),
+};

@@ -1,0 +1,204 @@
+//! Requests to send.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::push_decimal;
+use crate::{Region, Version};
+
+/// What a request says beside method, target and body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options<'a> {
+    /// `expiry=<seconds>`
+    pub expiry: Option<u32>,
+    /// `recurse=0`: keep it, do not spread it.
+    pub local: bool,
+    /// `Zc-Version`
+    pub version: Option<Version>,
+    /// `Zc-Node`; left out if it has bytes that a field must not have.
+    pub node: Option<&'a str>,
+    /// `Connection: close`
+    pub close: bool,
+}
+
+/// A request ready to be sent: its head as bytes, its body shared.
+///
+/// A body always goes with its `Content-Length`, an empty one with 0: stock peers refuse the
+/// chunked coding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Bytes,
+    /// The answer to HEAD has a length and no body.
+    pub(super) head_only: bool,
+}
+
+impl Outgoing {
+    /// `GET /<region>/<key>`
+    #[must_use]
+    pub fn get(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
+        Self::keyed("GET", host, region, key, None, options)
+    }
+
+    /// `HEAD /<region>/<key>`
+    #[must_use]
+    pub fn head(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
+        Self::keyed("HEAD", host, region, key, None, options)
+    }
+
+    /// `PUT /<region>/<key>`
+    #[must_use]
+    pub fn put(
+        host: SocketAddr,
+        region: &Region,
+        key: &[u8],
+        value: Bytes,
+        options: &Options<'_>,
+    ) -> Self {
+        Self::keyed("PUT", host, region, key, Some(value), options)
+    }
+
+    /// `DELETE /<region>/<key>`
+    #[must_use]
+    pub fn delete(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
+        Self::keyed("DELETE", host, region, key, None, options)
+    }
+
+    /// `GET` of a path of the node's own, such as `/ping`. Bytes that no target may have are
+    /// percent-encoded.
+    #[must_use]
+    pub fn path(host: SocketAddr, path: &str, options: &Options<'_>) -> Self {
+        let mut head = Vec::with_capacity(128);
+        head.extend_from_slice(b"GET ");
+        if !path.starts_with('/') {
+            head.push(b'/');
+        }
+        encode(&mut head, path.as_bytes(), |byte| {
+            byte.is_ascii_graphic() && byte != b'#'
+        });
+        Self::finish(head, host, None, options)
+    }
+
+    /// The bytes before the body.
+    #[must_use]
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn keyed(
+        method: &str,
+        host: SocketAddr,
+        region: &Region,
+        key: &[u8],
+        value: Option<Bytes>,
+        options: &Options<'_>,
+    ) -> Self {
+        let mut head = Vec::with_capacity(key.len().saturating_add(192));
+        head.extend_from_slice(method.as_bytes());
+        head.extend_from_slice(b" /");
+        segment(&mut head, region.as_str().as_bytes());
+        head.push(b'/');
+        segment(&mut head, key);
+        let mut mark = b'?';
+        if let Some(expiry) = options.expiry {
+            head.push(core::mem::replace(&mut mark, b'&'));
+            head.extend_from_slice(b"expiry=");
+            push_decimal(&mut head, expiry.into());
+        }
+        if options.local {
+            head.push(mark);
+            head.extend_from_slice(b"recurse=0");
+        }
+        let mut outgoing = Self::finish(head, host, value, options);
+        outgoing.head_only = method == "HEAD";
+        outgoing
+    }
+
+    fn finish(
+        mut head: Vec<u8>,
+        host: SocketAddr,
+        body: Option<Bytes>,
+        options: &Options<'_>,
+    ) -> Self {
+        let agent = concat!(
+            "\r\nUser-Agent: zerocache/",
+            env!("CARGO_PKG_VERSION"),
+            "\r\n"
+        );
+        let mut text = Text(&mut head);
+        // A `Text` takes whatever it is given.
+        let _ = write!(text, " HTTP/1.1\r\nHost: {host}{agent}");
+        if let Some(version) = options.version {
+            let _ = write!(text, "Zc-Version: {version}\r\n");
+        }
+        if let Some(node) = options.node.filter(|node| is_field_value(node)) {
+            let _ = write!(text, "Zc-Node: {node}\r\n");
+        }
+        if options.close {
+            head.extend_from_slice(b"Connection: close\r\n");
+        }
+        if let Some(body) = &body {
+            head.extend_from_slice(b"Content-Length: ");
+            push_decimal(&mut head, u64::try_from(body.len()).unwrap_or(u64::MAX));
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        Self {
+            head,
+            body: body.unwrap_or_default(),
+            head_only: false,
+        }
+    }
+}
+
+/// Appends a path segment. `.` and `..` are encoded too, or they would be walked.
+fn segment(out: &mut Vec<u8>, bytes: &[u8]) {
+    let dots = matches!(bytes, b"." | b"..");
+    encode(out, bytes, |byte| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'~')
+            || (byte == b'.' && !dots)
+    });
+}
+
+/// Appends `bytes`, percent-encoded (RFC 3986 §2.1) but for those to `keep`.
+fn encode(out: &mut Vec<u8>, bytes: &[u8], keep: impl Fn(u8) -> bool) {
+    for byte in bytes {
+        if keep(*byte) {
+            out.push(*byte);
+        } else {
+            out.push(b'%');
+            for digit in [byte >> 4, byte & 0x0f] {
+                let digit = char::from_digit(digit.into(), 16).unwrap_or('0');
+                out.push(digit.to_ascii_uppercase() as u8);
+            }
+        }
+    }
+}
+
+/// Whether the text can stand in a field without ending it (RFC 9110 §5.5).
+fn is_field_value(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~' | 0x80..))
+}
+
+/// Bytes as a place to format to.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}

@@ -17,10 +17,12 @@ pub mod mdns;
 pub mod op;
 pub mod service;
 
+mod failure;
 mod id;
 mod rng;
 mod time;
 
+pub use failure::Failure;
 pub use id::{InvalidNodeId, InvalidRegion, InvalidVersion, NodeId, Region, Version};
 pub use rng::Rng;
 pub use time::{Duration, Instant, Now};

@@ -1,1 +1,7 @@
-//! To come.
+//! Membership: who is there, who answers, how near they are.
+
+mod peer;
+mod view;
+
+pub use peer::Peer;
+pub use view::{RegionView, View};

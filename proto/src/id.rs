@@ -99,13 +99,19 @@ impl Region {
     /// # Errors
     /// [`InvalidRegion`] if the name breaks a rule of the type's.
     pub fn new(name: &str) -> Result<Self, InvalidRegion> {
-        let fits = (1..=Self::MAX_LEN).contains(&name.len()) && !matches!(name, "." | ".." | "_zc");
-        let clean = |c: char| !c.is_control() && !c.is_whitespace() && !"/?#%".contains(c);
-        if fits && name.chars().all(clean) {
+        if Self::is_valid(name) {
             Ok(Self(name.into()))
         } else {
             Err(InvalidRegion)
         }
+    }
+
+    /// Whether `name` can name a region, without an allocation.
+    #[must_use]
+    pub fn is_valid(name: &str) -> bool {
+        let fits = (1..=Self::MAX_LEN).contains(&name.len()) && !matches!(name, "." | ".." | "_zc");
+        let clean = |c: char| !c.is_control() && !c.is_whitespace() && !"/?#%".contains(c);
+        fits && name.chars().all(clean)
     }
 
     /// The name.

@@ -1,0 +1,326 @@
+//! The call itself: one request, answered or turned into what is left to do.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::pages::info;
+use super::route::{Known, Refusal, Route};
+use super::{Change, Page, Stage, Write};
+use crate::cache::{Asked, CacheStats, NewRecord, NewValue, Refused, Shards, Stats};
+use crate::cluster::View;
+use crate::http::{Body, ContentType, Method, Request, Responder, Status, Target};
+use crate::op::{Ack, Scope};
+use crate::{Duration, Instant, Now, Region, Version};
+
+/// Longest `Zc-Node` header passed on, in bytes: id, region and port need no more.
+const MAX_HELLO: usize = 128;
+
+/// What a call sees beside its request.
+#[derive(Debug)]
+pub struct Context<'a, S> {
+    /// The time.
+    pub now: Now,
+    /// The cache.
+    pub shards: &'a S,
+    /// The peers.
+    pub view: &'a View,
+    /// Where the node is in its life.
+    pub stage: Stage,
+    /// Which copies a write's answer waits for.
+    pub ack: Ack,
+}
+
+impl<S> Clone for Context<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Context<'_, S> {}
+
+/// What is left to do after a call.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing: the request is answered.
+    Answered,
+    /// Copy a write to the peers.
+    Spread {
+        /// The write.
+        write: Write,
+        /// The answer to give once enough copies are acknowledged: the responder is deferred.
+        /// `None` if the request is answered already.
+        reply: Option<Status>,
+    },
+    /// Render a page and answer with it: the responder is deferred.
+    Page(Page),
+    /// Answer with the cluster's list of members: the responder is deferred.
+    Members {
+        /// What the asking node said of itself, to be told the cluster first.
+        hello: Option<String>,
+    },
+}
+
+/// Answers `request`, or says what is left to do for its answer.
+///
+/// A GET of a key is one access to one shard, and allocates nothing.
+pub fn call<S: Shards>(
+    cx: Context<'_, S>,
+    request: Request<'_>,
+    responder: Responder<'_>,
+) -> Outcome {
+    let target = match Target::parse(request.path, request.query) {
+        Ok(target) => target,
+        Err(invalid) => return refuse(responder, invalid.into()),
+    };
+    let reading = matches!(request.method, Method::Get | Method::Head);
+    match Route::of(&target) {
+        Ok(Route::Record { region, key }) => match request.method {
+            Method::Get | Method::Head => get(cx, region, key, responder),
+            Method::Put | Method::Delete => write(cx, region, key, &target, request, responder),
+            Method::Other => not_allowed(responder, "GET, HEAD, PUT, DELETE"),
+        },
+        Ok(Route::Known(_)) if !reading => not_allowed(responder, "GET, HEAD"),
+        Ok(Route::Known(known)) => page(cx, known, &request, responder),
+        Err(refusal) => refuse(responder, refusal),
+    }
+}
+
+fn get<S: Shards>(
+    cx: Context<'_, S>,
+    region: &str,
+    key: &[u8],
+    responder: Responder<'_>,
+) -> Outcome {
+    let asked = match region == cx.view.own.as_str() {
+        true => Asked::OwnRegion,
+        false => Asked::OtherRegion,
+    };
+    let hash = cx.shards.hash(key);
+    cx.shards
+        .with(hash, |shard| match shard.get(cx.now, hash, key, asked) {
+            Some(hit) => responder.value(hit.value),
+            None => responder.status(Status::NotFound),
+        });
+    Outcome::Answered
+}
+
+/// A PUT or DELETE: applied here, and spread if there is anybody to spread it to.
+fn write<S: Shards>(
+    cx: Context<'_, S>,
+    region: &str,
+    key: &[u8],
+    target: &Target<'_>,
+    request: Request<'_>,
+    responder: Responder<'_>,
+) -> Outcome {
+    let origin = match origin(cx.view, region) {
+        Ok(origin) => origin,
+        Err(refusal) => return refuse(responder, refusal),
+    };
+    let foreign = origin != cx.view.own;
+    let scope = scope(cx.view, &request, foreign, target.recurse());
+    let version = request.version;
+    let wanted = scope.local || scope.remote;
+    let stored = match request.method {
+        Method::Put => put(
+            cx,
+            &origin,
+            key,
+            request.body,
+            target.ttl(),
+            version,
+            wanted,
+        ),
+        _ => delete(cx, &origin, key, version, foreign),
+    };
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(Refused::TooLarge) => return plain(responder, Status::ContentTooLarge, "too large\n"),
+        Err(_) => {
+            return plain(
+                responder,
+                Status::Conflict,
+                "version is ahead of the time here\n",
+            );
+        }
+    };
+    // A copy that comes again may come because the first one's receiver died over spreading it. One
+    // that is older than what is held need go no further.
+    if !wanted || !(stored.applied || version == Some(stored.version)) {
+        responder.status(stored.status);
+        return Outcome::Answered;
+    }
+    let waits = match cx.ack {
+        Ack::None => false,
+        Ack::Region => scope.local,
+        Ack::All => true,
+    };
+    let reply = match waits {
+        true => {
+            responder.defer();
+            Some(stored.status)
+        }
+        false => {
+            responder.status(stored.status);
+            None
+        }
+    };
+    let write = Write {
+        region: origin,
+        key: Bytes::copy_from_slice(key),
+        change: stored.change,
+        version: stored.version,
+        expires: stored.expires,
+        scope,
+    };
+    Outcome::Spread { write, reply }
+}
+
+/// A write as it was applied.
+struct Stored {
+    version: Version,
+    applied: bool,
+    expires: Instant,
+    change: Change,
+    status: Status,
+}
+
+fn put<S: Shards>(
+    cx: Context<'_, S>,
+    origin: &Region,
+    key: &[u8],
+    body: Body<'_>,
+    ttl: Duration,
+    version: Option<Version>,
+    wanted: bool,
+) -> Result<Stored, Refused> {
+    let value = match (&body, wanted) {
+        (_, false) => Bytes::new(),
+        (Body::Borrowed(bytes), true) => Bytes::copy_from_slice(bytes),
+        (Body::Owned(bytes), true) => bytes.clone(),
+    };
+    let record = NewRecord {
+        value: match body {
+            Body::Borrowed(bytes) => NewValue::Copy(bytes),
+            Body::Owned(bytes) => NewValue::Shared(bytes),
+        },
+        ttl,
+        origin,
+        version,
+    };
+    let hash = cx.shards.hash(key);
+    // What it displaces is dropped here, where the shard is no longer locked.
+    let written = cx
+        .shards
+        .with(hash, |shard| shard.put(cx.now, hash, key, record))?;
+    Ok(Stored {
+        version: written.version,
+        applied: written.applied,
+        expires: written.expires,
+        change: Change::Put { value },
+        status: Status::Ok,
+    })
+}
+
+fn delete<S: Shards>(
+    cx: Context<'_, S>,
+    origin: &Region,
+    key: &[u8],
+    version: Option<Version>,
+    foreign: bool,
+) -> Result<Stored, Refused> {
+    let hash = cx.shards.hash(key);
+    let deleted = cx.shards.with(hash, |shard| {
+        shard.delete(cx.now, hash, key, origin, version)
+    })?;
+    Ok(Stored {
+        version: deleted.version,
+        applied: deleted.applied,
+        expires: deleted.expires,
+        change: Change::Delete,
+        status: match deleted.held || foreign {
+            true => Status::Ok,
+            false => Status::NotFound,
+        },
+    })
+}
+
+/// The region called `name`, without an allocation if it is a known one.
+fn origin(view: &View, name: &str) -> Result<Region, Refusal> {
+    let others = view.regions.iter().map(|region| &region.name);
+    let mut known = core::iter::once(&view.own).chain(others);
+    match known.find(|region| region.as_str() == name) {
+        Some(region) => Ok(region.clone()),
+        None => Region::new(name).map_err(|_| Refusal::REGION),
+    }
+}
+
+/// Who gets copies of a write from here, as far as there is anybody.
+fn scope(view: &View, request: &Request<'_>, foreign: bool, recurse: bool) -> Scope {
+    let copied = request.version.is_some();
+    // A stock node hands its region's writes to other regions with no query at all; a client whose
+    // own region is down says at least how long its value is to live.
+    let handed_over = foreign && request.query.is_none_or(<[u8]>::is_empty);
+    let everywhere = !copied && !handed_over;
+    Scope {
+        local: recurse && !view.local.is_empty(),
+        remote: recurse && everywhere && !view.regions.is_empty(),
+    }
+}
+
+fn page<S: Shards>(
+    cx: Context<'_, S>,
+    known: Known,
+    request: &Request<'_>,
+    responder: Responder<'_>,
+) -> Outcome {
+    match known {
+        // Stock's body, to the byte.
+        Known::Ping => plain(responder, Status::Ok, "pong"),
+        Known::LocalInfo => cache_info(cx, responder, |stats| stats.local),
+        Known::RemoteInfo => cache_info(cx, responder, |stats| stats.remote),
+        Known::Health => plain(responder, Status::Ok, "ok\n"),
+        Known::Ready if cx.stage == Stage::Ready => plain(responder, Status::Ok, "ready\n"),
+        Known::Ready => plain(responder, Status::Unavailable, cx.stage.as_str()),
+        Known::Page(page) => {
+            responder.defer();
+            Outcome::Page(page)
+        }
+        Known::Members => {
+            let hello = request.node.filter(|hello| hello.len() <= MAX_HELLO);
+            let hello = hello.and_then(|hello| core::str::from_utf8(hello).ok());
+            responder.defer();
+            Outcome::Members {
+                hello: hello.map(ToOwned::to_owned),
+            }
+        }
+    }
+}
+
+fn cache_info<S: Shards>(
+    cx: Context<'_, S>,
+    responder: Responder<'_>,
+    which: fn(Stats) -> CacheStats,
+) -> Outcome {
+    let mut stats = Stats::default();
+    cx.shards.for_each(|shard| stats += shard.stats(cx.now));
+    let text = info(&which(stats));
+    responder.page(Status::Ok, ContentType::Json, text.as_bytes());
+    Outcome::Answered
+}
+
+fn refuse(responder: Responder<'_>, refusal: Refusal) -> Outcome {
+    plain(responder, refusal.status, refusal.reason)
+}
+
+fn plain(responder: Responder<'_>, status: Status, text: &str) -> Outcome {
+    responder.page(status, ContentType::Text, text.as_bytes());
+    Outcome::Answered
+}
+
+fn not_allowed(responder: Responder<'_>, methods: &'static str) -> Outcome {
+    responder.not_allowed(methods);
+    Outcome::Answered
+}

@@ -1,0 +1,95 @@
+//! A write that was stored here, and the copies of it that peers get.
+
+use bytes::Bytes;
+
+use crate::cache::{Record, State};
+use crate::cluster::Peer;
+use crate::http::{Options, Outgoing, Target};
+use crate::op::Scope;
+use crate::{Instant, Region, Version};
+
+/// A write, with all that its copies need.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Write {
+    /// The region it was made in: the one in its path.
+    pub region: Region,
+    /// The decoded key.
+    pub key: Bytes,
+    /// What became of the key.
+    pub change: Change,
+    /// Its version.
+    pub version: Version,
+    /// When its life ends: after that there is nothing to copy.
+    pub expires: Instant,
+    /// Who gets copies from here.
+    pub scope: Scope,
+}
+
+/// What a write does to its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It has this value.
+    Put {
+        /// The value.
+        value: Bytes,
+    },
+    /// It is deleted.
+    Delete,
+}
+
+impl Write {
+    /// The write that made `record`, for a peer that has missed it.
+    #[must_use]
+    pub fn of(key: &[u8], record: &Record<'_>) -> Self {
+        Self {
+            region: record.origin.clone(),
+            key: Bytes::copy_from_slice(key),
+            change: match &record.state {
+                State::Value(value) => Change::Put {
+                    value: value.to_bytes(),
+                },
+                State::Tombstone => Change::Delete,
+            },
+            version: record.version,
+            expires: record.expires,
+            scope: Scope {
+                local: false,
+                remote: false,
+            },
+        }
+    }
+
+    /// The request that copies the write to `peer`, which is to spread it in its own region if
+    /// `recurse` is set. `None` once the write's life is over.
+    ///
+    /// The copy says how long it has still to live, so that all copies die together, and to a node
+    /// of ours its version. A stock node ignores what it does not know.
+    #[must_use]
+    pub fn request_for(&self, now: Instant, peer: &Peer, recurse: bool) -> Option<Outgoing> {
+        let remaining = self.expires.saturating_since(now);
+        if remaining.is_zero() {
+            return None;
+        }
+        // A stock node of the very region in the path would take the write for a client's and
+        // send it back to every other region, without its life.
+        let recurse = recurse && (peer.capable || peer.region != self.region);
+        let options = Options {
+            local: !recurse,
+            version: peer.capable.then_some(self.version),
+            ..Options::default()
+        };
+        Some(match &self.change {
+            Change::Put { value } => {
+                // A part of a second rounds up: the value must not die early.
+                let seconds = remaining.as_nanos().div_ceil(1_000_000_000);
+                let expiry = u32::try_from(seconds).unwrap_or(Target::MAX_EXPIRY);
+                let options = Options {
+                    expiry: Some(expiry.min(Target::MAX_EXPIRY)),
+                    ..options
+                };
+                Outgoing::put(peer.addr, &self.region, &self.key, value.clone(), &options)
+            }
+            Change::Delete => Outgoing::delete(peer.addr, &self.region, &self.key, &options),
+        })
+    }
+}

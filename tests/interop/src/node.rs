@@ -1,7 +1,7 @@
 //! Our own binary: as a node, and as a command-line client.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ pub struct Status(pub Value);
 pub struct Cli {
     /// Its exit code.
     pub code: Option<i32>,
-    /// Its standard output, parsed.
-    pub json: Value,
+    /// Its standard output: one object a line.
+    pub lines: Vec<Value>,
     /// Its standard error.
     pub log: String,
 }
@@ -141,13 +141,13 @@ impl Ours {
 }
 
 impl Status {
-    /// Whether the live peers are exactly these.
+    /// Whether the peers it routes to are exactly these.
     pub(crate) fn shows(&self, others: &[Site]) -> Result<(), String> {
         let peers = self.0.get("peers").and_then(Value::as_array);
         let mut seen: Vec<(String, String)> = Vec::new();
         for peer in peers.into_iter().flatten() {
             let field = |name: &str| peer.get(name).and_then(Value::as_str).unwrap_or_default();
-            if field("health") == "up" {
+            if peer.get("routable") == Some(&Value::Bool(true)) {
                 seen.push((field("region").to_owned(), field("address").to_owned()));
             }
         }
@@ -172,25 +172,38 @@ impl Cli {
     /// When it cannot be started or prints something that is not JSON.
     pub fn run(host: &Host, arguments: &[&str]) -> Outcome<Self> {
         let mut command = host.command(binary()?);
-        command
-            .args(arguments)
-            .arg("--json")
-            .stdin(std::process::Stdio::null());
+        command.args(arguments).arg("--json").stdin(Stdio::null());
         let output = command.output()?;
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        let json = if output.stdout.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&output.stdout).map_err(|error| {
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                Failure::new(format!("{arguments:?}: {error}: {text}\n{log}"))
-            })?
-        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let lines = text
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>();
+        let lines =
+            lines.map_err(|error| Failure(format!("{arguments:?}: {error}: {text}\n{log}")))?;
         Ok(Self {
             code: output.status.code(),
-            json,
+            lines,
             log,
         })
+    }
+
+    /// Fails unless it ended with this code.
+    ///
+    /// # Errors
+    /// Says what it printed.
+    pub fn ended_with(&self, code: i32) -> Outcome {
+        if self.code == Some(code) {
+            return Ok(());
+        }
+        Err(Failure(format!("exit code {code} expected: {self:?}")))
+    }
+
+    /// A text field of the first line.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.lines.first()?.get(field)?.as_str()
     }
 }
 

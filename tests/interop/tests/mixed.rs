@@ -1,1 +1,0 @@
-//! Nodes of ours and of the stock package together.

@@ -1,5 +1,6 @@
 //! The fuzz targets, as plain functions: each takes bytes and panics when something does not hold.
 
+mod http;
 mod mdns;
 mod script;
 mod tlru;
@@ -15,6 +16,18 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "http_request",
+        run: http::request,
+    },
+    Target {
+        name: "http_response",
+        run: http::response,
+    },
+    Target {
+        name: "target_decode",
+        run: http::target,
+    },
     Target {
         name: "mdns_packet",
         run: mdns::packet,

@@ -16,6 +16,9 @@ pub struct Options<'a> {
     pub expiry: Option<u32>,
     /// `recurse=0`: keep it, do not spread it.
     pub local: bool,
+    /// `recurse=1`: spread it everywhere. That is what a node does with a write of its own region
+    /// anyway; one of another region would take a request without a query for a stock node's copy.
+    pub spread: bool,
     /// `Zc-Version`
     pub version: Option<Version>,
     /// `Zc-Node`; left out if it has bytes that a field must not have.
@@ -117,6 +120,9 @@ impl Outgoing {
         if options.local {
             head.push(mark);
             head.extend_from_slice(b"recurse=0");
+        } else if options.spread {
+            head.push(mark);
+            head.extend_from_slice(b"recurse=1");
         }
         let mut outgoing = Self::finish(head, host, value, options);
         outgoing.head_only = method == "HEAD";

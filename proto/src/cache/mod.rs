@@ -33,7 +33,7 @@ pub use clock::MAX_SKEW;
 pub use meta::{ELSEWHERE, MAX_ORIGINS};
 pub use record::{Asked, Deleted, Displaced, Hit, NewRecord, Record, Refused, State, Written};
 pub use shard::{MIN_TOMBSTONE, Shard};
-pub use shards::{MAX_SHARDS, Shards, Unsharded, shards_for};
+pub use shards::{KeyHasher, MAX_SHARDS, Shards, Unsharded, shards_for};
 pub use stats::{CacheStats, Stats, TombstoneStats};
 pub use zerocache_store::{Bounds, NewValue, Value};
 

@@ -2,6 +2,8 @@
 
 use core::cell::RefCell;
 
+use zerocache_store::{SeededState, hash_key};
+
 use super::{Bounds, Config, Shard};
 
 /// The most shards [`shards_for`] gives by default.
@@ -30,29 +32,54 @@ pub trait Shards {
     fn for_each(&self, f: impl FnMut(&mut Shard));
 }
 
+/// Computes the hash that all shards of one seed share, with no shard at hand and so with none
+/// locked.
+#[derive(Clone, Debug)]
+pub struct KeyHasher(SeededState);
+
+impl KeyHasher {
+    /// The hasher of shards built with this [`Config::seed`].
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(SeededState::new(seed))
+    }
+
+    /// The hash of `key`, as [`Shard::hash`] gives it. The high half is free to pick a shard.
+    #[must_use]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        hash_key(&self.0, key)
+    }
+}
+
 /// The whole cache as one shard on one thread: the order of eviction is exactly that of one cache.
 #[derive(Debug)]
-pub struct Unsharded(RefCell<Shard>);
+pub struct Unsharded {
+    hasher: KeyHasher,
+    shard: RefCell<Shard>,
+}
 
 impl Unsharded {
     /// The one shard, with all of the bounds in `config`.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(RefCell::new(Shard::new(config)))
+        Self {
+            hasher: KeyHasher::new(config.seed),
+            shard: RefCell::new(Shard::new(config)),
+        }
     }
 }
 
 impl Shards for Unsharded {
     fn hash(&self, key: &[u8]) -> u64 {
-        self.0.borrow().hash(key)
+        self.hasher.hash(key)
     }
 
     fn with<R>(&self, _hash: u64, f: impl FnOnce(&mut Shard) -> R) -> R {
-        f(&mut self.0.borrow_mut())
+        f(&mut self.shard.borrow_mut())
     }
 
     fn for_each(&self, mut f: impl FnMut(&mut Shard)) {
-        f(&mut self.0.borrow_mut());
+        f(&mut self.shard.borrow_mut());
     }
 }
 
@@ -134,6 +161,19 @@ mod tests {
             let shards = shards_for(&config(entries, weight), most);
             assert_eq!(shards, expected, "{entries} {weight} {most}");
         }
+    }
+
+    #[test]
+    fn one_hash_is_good_for_every_shard_of_a_seed() {
+        let config = |seed| Config {
+            seed,
+            ..config(10, 10)
+        };
+        let (one, other) = (Shard::new(config(5)), Shard::new(config(5).split(4)));
+        let hash = KeyHasher::new(5).hash(b"key");
+        assert_eq!((one.hash(b"key"), other.hash(b"key")), (hash, hash));
+        assert_eq!(Unsharded::new(config(5)).hash(b"key"), hash);
+        assert_ne!(Shard::new(config(6)).hash(b"key"), hash);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::cache::{Record, State};
 use crate::cluster::Peer;
 use crate::http::{Options, Outgoing, Target};
-use crate::op::Scope;
+use crate::op::{self, Scope};
 use crate::{Instant, Region, Version};
 
 /// A write, with all that its copies need.
@@ -56,6 +56,15 @@ impl Write {
                 local: false,
                 remote: false,
             },
+        }
+    }
+
+    /// What the write does, for the queue of a peer that could not be reached.
+    #[must_use]
+    pub const fn kind(&self) -> op::Change {
+        match self.change {
+            Change::Put { .. } => op::Change::Put,
+            Change::Delete => op::Change::Delete,
         }
     }
 

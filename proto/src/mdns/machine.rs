@@ -1,89 +1,473 @@
 //! The machine as its driver sees it.
 
-use super::{Config, Datagram, Event, Interface, Service, Stats, Transmit};
-use crate::{Instant, NodeId};
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use simple_dns::Packet;
+
+use super::browser::Browser;
+use super::common::Common;
+use super::guard::Sources;
+use super::link::Link;
+use super::packet::{self, Ask};
+use super::prefilter::prefilter;
+use super::prober::{PROBE_WAIT, Phase, is_identical};
+use super::responder::{Asker, PORT, is_own};
+use super::schedule::after;
+use super::zone::Zone;
+use super::{Config, Datagram, Destination, Event, Interface, Service, Stats, Transmit};
+use crate::{Duration, Instant, NodeId};
+
+/// Interfaces served; more are ignored.
+const MAX_INTERFACES: usize = 64;
+/// So many conflicts within [`CONFLICT_TIME`], and the next name is tried after [`CONFLICT_PAUSE`]
+/// (RFC 6762 §8.1).
+const MAX_CONFLICTS: usize = 15;
+const CONFLICT_TIME: Duration = Duration::from_secs(10);
+const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
 
 /// Multicast DNS with service discovery, on any number of interfaces.
+///
+/// After any call, poll transmits and events until there are none, and the timeout anew.
 #[derive(Debug)]
 pub struct Mdns {
-    stats: Stats,
-    closed: bool,
+    links: BTreeMap<u32, Link>,
+    browser: Browser,
+    sources: Sources,
+    common: Common,
+    /// The latest conflicts.
+    conflicts: VecDeque<Instant>,
+    /// Whether the service may be announced.
+    announcing: bool,
+    leaving: bool,
 }
 
 impl Mdns {
     /// A machine on no interface yet. It listens from the first [`handle_interface`] on, and announces
-    /// nothing before [`announce`].
+    /// nothing before [`announce`]. Same `seed`, same behaviour.
     ///
     /// [`handle_interface`]: Self::handle_interface
     /// [`announce`]: Self::announce
     #[must_use]
-    pub fn new(_now: Instant, _config: Config, _seed: u64) -> Self {
-        Self {
-            stats: Stats::default(),
-            closed: false,
-        }
+    pub fn new(_now: Instant, config: Config, seed: u64) -> Self {
+        let alias = config.alias;
+        let zone = config.service.map(|service| Zone::new(service, alias));
+        let mut mdns = Self {
+            links: BTreeMap::new(),
+            browser: Browser::new(config.low_ports),
+            sources: Sources::default(),
+            common: Common::new(zone, seed),
+            conflicts: VecDeque::new(),
+            announcing: false,
+            leaving: false,
+        };
+        mdns.own_addresses();
+        mdns
     }
 
     /// The service announced, with its id of the moment.
     #[must_use]
     pub fn service(&self) -> Option<&Service> {
-        None
+        self.common.zone.as_ref().map(Zone::service)
     }
 
     /// Counters since the start.
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.stats
+    pub const fn stats(&self) -> Stats {
+        self.common.stats
     }
 
     /// Whether all goodbyes are sent and nothing is left to do.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.leaving && self.common.is_flushed() && self.poll_timeout().is_none()
     }
 
-    /// An interface is up, or changed.
-    pub fn handle_interface(&mut self, _now: Instant, _interface: Interface) {}
+    /// An interface is up, or its addresses changed; the same again is fine.
+    ///
+    /// Another address than the one announced here wants another id, for stock peers ignore updates of
+    /// a name they know: the machine says goodbye everywhere, draws an id and reports
+    /// [`Event::Renamed`]. Whoever derives ids from addresses calls [`replace`](Self::replace) first.
+    pub fn handle_interface(&mut self, now: Instant, interface: Interface) {
+        if self.leaving {
+            return;
+        }
+        let index = interface.index;
+        let new = !self.links.contains_key(&index);
+        if new {
+            if self.links.len() >= MAX_INTERFACES {
+                self.common.stats.overflowed = self.common.stats.overflowed.saturating_add(1);
+                return;
+            }
+            let link = Link::new(now, interface, &mut self.common);
+            self.links.insert(index, link);
+        } else if let Some(link) = self.links.get_mut(&index) {
+            if link.is(&interface) {
+                return;
+            }
+            link.update(interface);
+            link.restart_browsing(now, &mut self.common);
+        }
+        self.own_addresses();
+        self.rehome(now, index);
+    }
 
     /// The interface with this index is gone.
-    pub fn handle_interface_down(&mut self, _now: Instant, _index: u32) {}
+    pub fn handle_interface_down(&mut self, now: Instant, index: u32) {
+        if self.links.remove(&index).is_none() || self.leaving {
+            return;
+        }
+        // Whether its address is another one when it comes back.
+        if self.common.homes.len() > MAX_INTERFACES {
+            self.common.homes.remove(&index);
+        }
+        self.own_addresses();
+        self.browser.forget(now, index, &mut self.common);
+    }
 
     /// A datagram arrived.
-    pub fn handle_datagram(&mut self, _now: Instant, _datagram: Datagram<'_>) {}
+    pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
+        if self.leaving {
+            return;
+        }
+        let stats = &mut self.common.stats;
+        stats.received = stats.received.saturating_add(1);
+        let Some(link) = self.links.get(&datagram.interface) else {
+            stats.strange = stats.strange.saturating_add(1);
+            return;
+        };
+        let source = datagram.source.ip();
+        let on_link = link.is_on_link(source);
+        let neighbour = is_own(&self.common, source);
+        if neighbour
+            && self
+                .common
+                .loops
+                .returned(now, datagram.interface, datagram.payload)
+        {
+            let stats = &mut self.common.stats;
+            stats.looped = stats.looped.saturating_add(1);
+            return;
+        }
+        let stats = &mut self.common.stats;
+        // RFC 6762 §11: not from elsewhere.
+        if !on_link && !datagram.multicast {
+            stats.strange = stats.strange.saturating_add(1);
+            return;
+        }
+        // Many nodes may live on this host, and the outside can not send in its name.
+        if !neighbour && !self.sources.admit(now, source) {
+            stats.flooded = stats.flooded.saturating_add(1);
+            return;
+        }
+        let Some(bytes) = prefilter(datagram.payload) else {
+            stats.malformed = stats.malformed.saturating_add(1);
+            return;
+        };
+        // RFC 6762 §18.3, §18.11: opcode and rcode 0, else silence.
+        let flags = [bytes.get(2), bytes.get(3)].map(|byte| byte.copied().unwrap_or_default());
+        if flags[0] & 0x78 != 0 || flags[1] & 0x0f != 0 {
+            stats.strange = stats.strange.saturating_add(1);
+            return;
+        }
+        let Ok(packet) = Packet::parse(&bytes) else {
+            stats.malformed = stats.malformed.saturating_add(1);
+            return;
+        };
+        if flags[0] & 0x80 == 0 {
+            self.handle_query(now, &datagram, &packet, on_link, neighbour);
+        } else if datagram.source.port() == PORT {
+            self.handle_response(now, &datagram, &packet, neighbour);
+        } else {
+            // RFC 6762 §6: a response comes from port 5353.
+            stats.strange = stats.strange.saturating_add(1);
+        }
+    }
 
     /// The service is ready (HTTP listens): probe for its name, then announce it.
-    pub fn announce(&mut self, _now: Instant) {}
+    pub fn announce(&mut self, now: Instant) {
+        if !self.announcing && !self.leaving && self.common.zone.is_some() {
+            self.announcing = true;
+            self.probe(now, None);
+        }
+    }
 
-    /// Announce `service` from now on, after a goodbye to the former one.
-    pub fn replace(&mut self, _now: Instant, _service: Service) {}
+    /// Announce `service` from now on, after a goodbye to the former one (stock peers ignore updates of
+    /// a name they know, so it should come with another id). Before [`announce`](Self::announce) it
+    /// only takes the former one's place. Reported by [`Event::Announced`] alone.
+    pub fn replace(&mut self, now: Instant, service: Service) {
+        if self.leaving || self.service() == Some(&service) {
+            return;
+        }
+        self.part(now);
+        let alias = self.common.zone.as_ref().is_some_and(Zone::has_alias);
+        self.settle_zone(now, Zone::new(service, alias), None);
+    }
 
     /// Leave: goodbyes now, 125 and 250 ms later, then [`is_closed`](Self::is_closed).
-    pub fn goodbye(&mut self, _now: Instant) {
-        self.closed = true;
+    pub fn goodbye(&mut self, now: Instant) {
+        if self.leaving {
+            return;
+        }
+        self.part(now);
+        self.leaving = true;
+        self.announcing = false;
+        self.browser.cache.clear();
+        for link in self.links.values_mut() {
+            link.phase = Phase::Idle;
+            link.responder.clear();
+        }
     }
 
     /// Requests to this node fail: ask for its records again, and without an answer in 10 s forget
-    /// them and report [`Event::Doubted`] (RFC 6762 §10.4).
-    pub fn verify(&mut self, _now: Instant, _id: NodeId) {}
+    /// them and report [`Event::Doubted`] (RFC 6762 §10.4); at once if it is not known here.
+    pub fn verify(&mut self, now: Instant, id: NodeId) {
+        if self.leaving {
+            return;
+        }
+        if !self.browser.cache.doubt(now, id) {
+            self.common.report(Event::Doubted { id });
+        }
+        self.ask(now);
+    }
 
     /// The next datagram to send.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.common.poll_transmit()
     }
 
     /// The next event.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.common.poll_event()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let links = self.links.values();
+        let links = links.filter_map(|link| link.deadline(self.leaving)).min();
+        let cache = self.browser.cache.deadline();
+        [links, cache].into_iter().flatten().min()
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for link in self.links.values_mut() {
+            link.bid_farewell(now, &mut self.common);
+            if !self.leaving {
+                link.advance(now, &mut self.common);
+                link.flush(now, &mut self.common);
+            }
+        }
+        if !self.leaving {
+            self.ask(now);
+        }
+    }
+}
+
+impl Mdns {
+    fn handle_query(
+        &mut self,
+        now: Instant,
+        datagram: &Datagram<'_>,
+        query: &Packet<'_>,
+        on_link: bool,
+        neighbour: bool,
+    ) {
+        let Some(link) = self.links.get_mut(&datagram.interface) else {
+            return;
+        };
+        let source = datagram.source.ip();
+        if !query.name_servers.is_empty() {
+            link.tie_break(now, query, &mut self.common);
+        }
+        let asker = Asker {
+            on_link,
+            crowded: neighbour || self.browser.cache.is_home(datagram.interface, source),
+        };
+        link.answer(
+            now,
+            datagram,
+            query,
+            asker,
+            &mut self.sources,
+            &mut self.common,
+        );
+    }
+
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        datagram: &Datagram<'_>,
+        response: &Packet<'_>,
+        neighbour: bool,
+    ) {
+        if self.conflicts_with(datagram.interface, response) {
+            self.resolve(now, datagram.interface);
+        }
+        if let Some(link) = self.links.get(&datagram.interface) {
+            let common = &mut self.common;
+            self.browser
+                .learn(now, datagram, neighbour, response, link, common);
+            self.ask(now);
+        }
+    }
+
+    /// Whether a response claims a name of ours for something else (RFC 6762 §9). While probing any
+    /// record of the name counts.
+    fn conflicts_with(&self, interface: u32, response: &Packet<'_>) -> bool {
+        let link = self.links.get(&interface);
+        let (Some(zone), Some(link)) = (&self.common.zone, link) else {
+            return false;
+        };
+        let probing = match link.phase {
+            Phase::Idle => return false,
+            Phase::Probing { .. } => true,
+            Phase::Announcing { .. } | Phase::Established => false,
+        };
+        let mut records = response.answers.iter().chain(&response.additional_records);
+        records.any(|theirs| {
+            theirs.ttl > 0
+                && zone.owns(&theirs.name)
+                && (probing || zone.rival(theirs).is_some())
+                && !is_identical(zone, theirs, &self.common.own)
+        })
+    }
+
+    /// Resolves a conflict: an established name is probed for again, which the rightful owner
+    /// answers; one that is probed for is taken, so another is drawn.
+    fn resolve(&mut self, now: Instant, interface: u32) {
+        let stats = &mut self.common.stats;
+        stats.conflicts = stats.conflicts.saturating_add(1);
+        let Some(link) = self.links.get_mut(&interface) else {
+            return;
+        };
+        if link.phase.is_ours() {
+            let wait = self.common.rng.between(Duration::ZERO, PROBE_WAIT);
+            link.probe(now, wait);
+            return;
+        }
+        let recent = |at: &Instant| now <= after(*at, CONFLICT_TIME);
+        self.conflicts.retain(recent);
+        self.conflicts.push_back(now);
+        let pause = if self.conflicts.len() >= MAX_CONFLICTS {
+            self.conflicts.pop_front();
+            CONFLICT_PAUSE
+        } else {
+            Duration::ZERO
+        };
+        self.rename(now, Some(pause));
+    }
+
+    /// Draws another id.
+    fn rename(&mut self, now: Instant, wait: Option<Duration>) {
+        let Some(old) = self.service().map(|service| service.id) else {
+            return;
+        };
+        let mut new = old;
+        // Chance alone would do; a few draws spare a probe.
+        for _ in 0..8 {
+            new = NodeId::from_bits(self.common.rng.next_u32());
+            if new != old && self.browser.cache.interfaces(new).is_empty() {
+                break;
+            }
+        }
+        if let Some(zone) = self.common.zone.as_ref().map(|zone| zone.renamed(new)) {
+            self.common.report(Event::Renamed { old, new });
+            self.settle_zone(now, zone, wait);
+        }
+    }
+
+    /// Takes `zone` for the service's from now on.
+    fn settle_zone(&mut self, now: Instant, zone: Zone, wait: Option<Duration>) {
+        let id = zone.service().id;
+        self.common.zone = Some(zone);
+        self.common.homes.clear();
+        self.common.visible = None;
+        // A peer of this name is none any more; one of the former name may be.
+        for interface in self.browser.cache.interfaces(id) {
+            self.browser.cache.remove((id, interface));
+        }
+        self.own_addresses();
+        let configured = self.service().and_then(|service| service.address);
+        for link in self.links.values_mut() {
+            link.restart_browsing(now, &mut self.common);
+            link.home = link.choose_home(configured);
+        }
+        if self.announcing {
+            self.probe(now, wait);
+        }
+    }
+
+    /// Probes on every interface, after `wait`, or a random while.
+    fn probe(&mut self, now: Instant, wait: Option<Duration>) {
+        for link in self.links.values_mut() {
+            let random = || self.common.rng.between(Duration::ZERO, PROBE_WAIT);
+            link.probe(now, wait.unwrap_or_else(random));
+        }
+    }
+
+    /// Says goodbye on every interface.
+    fn part(&mut self, now: Instant) {
+        for link in self.links.values_mut() {
+            link.part(now, &mut self.common);
+        }
+    }
+
+    /// Finds the address to announce on an interface that is new or changed.
+    fn rehome(&mut self, now: Instant, index: u32) {
+        let configured = self.service().and_then(|service| service.address);
+        let Some(link) = self.links.get_mut(&index) else {
+            return;
+        };
+        let before = self.common.homes.get(&index).copied();
+        let home = link.choose_home(configured);
+        let changed = link.home != home;
+        link.home = home;
+        if !self.announcing || !(changed || link.phase == Phase::Idle) {
+            return;
+        }
+        if before.is_some() && home.is_some() && before != home {
+            self.part(now);
+            self.rename(now, None);
+        } else {
+            let wait = self.common.rng.between(Duration::ZERO, PROBE_WAIT);
+            link.probe(now, wait);
+        }
+    }
+
+    fn own_addresses(&mut self) {
+        let configured = self.service().and_then(|service| service.address);
+        let addresses = self.links.values().flat_map(Link::addresses);
+        self.common.own = addresses.chain(configured).collect();
+    }
+
+    /// Asks what is due to be asked, and brings the instances concerned up to date.
+    fn ask(&mut self, now: Instant) {
+        let (due, mut asks) = self.browser.cache.due(now);
+        for link in self.links.values_mut() {
+            if link.browse_due(now) {
+                asks.entry(link.index).or_default().insert(Ask::Service);
+            }
+        }
+        for (interface, asks) in asks {
+            let known = if asks.contains(&Ask::Service) {
+                self.browser.cache.known(now, interface)
+            } else {
+                alloc::vec::Vec::new()
+            };
+            let asks: alloc::vec::Vec<_> = asks.into_iter().collect();
+            for payload in packet::queries(&asks, &known) {
+                self.common.stats.queries = self.common.stats.queries.saturating_add(1);
+                let to = Destination::Multicast;
+                self.common.send(now, interface, to, payload);
+            }
+        }
+        for key in due {
+            self.browser.settle(now, key, 0, &mut self.common);
+        }
+    }
 }

@@ -36,7 +36,7 @@ impl Browser {
         }
     }
 
-    /// Takes in a response. `trusted` are those of this very host.
+    /// Takes in a response; whether it tells of a new instance. `trusted` are those of this very host.
     pub(super) fn learn(
         &mut self,
         now: Instant,
@@ -45,16 +45,17 @@ impl Browser {
         packet: &Packet<'_>,
         link: &Link,
         common: &mut Common,
-    ) {
+    ) -> bool {
         let from = datagram.source.ip();
         let jitter = u8::try_from(common.rng.below(MAX_JITTER)).unwrap_or_default();
         let records = || packet.answers.iter().chain(&packet.additional_records);
         let mut touched = BTreeSet::new();
+        let mut found = false;
         // A record makes sense of the ones after it, and they may come in any order.
         for record in records() {
             if let Some(id) = pointed_at(record, common) {
                 let key = (id, link.index);
-                self.point(now, key, record.ttl, from, trusted, jitter, common);
+                found |= self.point(now, key, record.ttl, from, trusted, jitter, common);
                 touched.insert(id);
             }
         }
@@ -86,6 +87,21 @@ impl Browser {
         for id in touched {
             self.settle(now, (id, link.index), jitter, common);
         }
+        found
+    }
+
+    /// Whether a query's known answers tell of an instance that is not known here. No more than a
+    /// hint: they must not be cached (RFC 6762 §7.1).
+    pub(super) fn misses(&self, query: &Packet<'_>, interface: u32, common: &Common) -> bool {
+        query.answers.iter().any(|record| match &record.rdata {
+            RData::PTR(target) if Known::of(&record.name) == Known::Service => {
+                let Known::Instance(id) = Known::of(target) else {
+                    return false;
+                };
+                !common.is_own(id) && !self.cache.contains((id, interface))
+            }
+            _ => false,
+        })
     }
 
     #[expect(
@@ -101,18 +117,21 @@ impl Browser {
         trusted: bool,
         jitter: u8,
         common: &mut Common,
-    ) {
+    ) -> bool {
         if ttl == 0 {
             if self.cache.part(now, key) {
                 common.report(Event::Gone { id: key.0, from });
                 self.hand_over(now, key, jitter, common);
             }
-            return;
+            return false;
         }
         let pointer = Life::new(now, ttl, jitter);
-        if let Err(Full) = self.cache.point(key, from, trusted, pointer) {
-            common.stats.overflowed = common.stats.overflowed.saturating_add(1);
-        }
+        self.cache
+            .point(key, from, trusted, pointer)
+            .unwrap_or_else(|Full| {
+                common.stats.overflowed = common.stats.overflowed.saturating_add(1);
+                false
+            })
     }
 
     /// An SRV or TXT record of a known instance.

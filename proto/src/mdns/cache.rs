@@ -70,17 +70,18 @@ impl Cache {
         keys.map(|(id, _)| *id).collect()
     }
 
-    /// A PTR record was heard from `source`, which is `trusted` if it is this host.
+    /// A PTR record was heard from `source`, which is `trusted` if it is this host; whether it is
+    /// that of a new instance.
     pub(super) fn point(
         &mut self,
         key: Key,
         source: IpAddr,
         trusted: bool,
         pointer: Life,
-    ) -> Result<(), Full> {
+    ) -> Result<bool, Full> {
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.renew(pointer);
-            return Ok(());
+            return Ok(false);
         }
         let told = || self.instances.values().filter(|i| i.source() == source);
         if !trusted && told().count() >= MAX_PER_SOURCE {
@@ -90,7 +91,7 @@ impl Cache {
             self.evict()?;
         }
         self.instances.insert(key, Instance::new(source, pointer));
-        Ok(())
+        Ok(true)
     }
 
     /// A goodbye was heard; whether the instance had been reported.

@@ -296,9 +296,11 @@ impl Instance {
         let news = match &self.reported {
             None => !silent,
             Some(Reported { sighting: old, at }) => {
-                // A renewal is news in the second half of the lease reported.
-                let left = old.expires.saturating_since(now);
-                let renewed = sighting.expires > old.expires && left <= now.saturating_since(*at);
+                // News is a renewal of the lease by a twentieth, so that one between the last
+                // refresh and the end always is.
+                let lease = old.expires.saturating_since(*at);
+                let gain = sighting.expires.saturating_since(old.expires);
+                let renewed = !gain.is_zero() && gain.saturating_mul(20) >= lease;
                 renewed
                     || (old.address, &old.region, old.capable)
                         != (sighting.address, &sighting.region, sighting.capable)

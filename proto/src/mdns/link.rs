@@ -33,10 +33,15 @@ pub(super) struct Link {
     browse: Browse,
 }
 
+/// When to ask for all instances.
 #[derive(Debug)]
 struct Browse {
     next: Instant,
     interval: Duration,
+    last: Option<Instant>,
+    /// Before `next`, because others know of a node that is not known here.
+    early: Option<Instant>,
+    early_interval: Duration,
 }
 
 impl Link {
@@ -52,6 +57,9 @@ impl Link {
             browse: Browse {
                 next: now,
                 interval: QUERY_INTERVAL,
+                last: None,
+                early: None,
+                early_interval: QUERY_INTERVAL,
             },
         };
         link.update(interface);
@@ -123,15 +131,44 @@ impl Link {
         self.browse.interval = QUERY_INTERVAL;
     }
 
+    /// Somebody lists an instance among his known answers that is not known here: packets were lost.
+    /// Asks early, again and again more seldom if nothing comes of it.
+    pub(super) fn take_hint(&mut self, now: Instant, common: &mut Common) {
+        let (from, to) = FIRST_QUERY;
+        let soon = after(now, common.rng.between(from, to));
+        let browse = &mut self.browse;
+        let allowed = browse.last.map(|at| after(at, browse.early_interval));
+        let at = allowed.map_or(soon, |allowed| allowed.max(soon));
+        if browse.early.is_none() && at < browse.next {
+            browse.early = Some(at);
+        }
+    }
+
+    /// An instance was found: hints are worth something.
+    pub(super) fn found(&mut self) {
+        self.browse.early_interval = QUERY_INTERVAL;
+    }
+
     /// Whether it is time for the question for all instances.
     pub(super) fn browse_due(&mut self, now: Instant) -> bool {
-        if now < self.browse.next {
-            return false;
+        let browse = &mut self.browse;
+        let early = browse.early.is_some_and(|at| at <= now);
+        let regular = browse.next <= now;
+        if early {
+            let longer = browse.early_interval.saturating_mul(2);
+            browse.early_interval = longer.min(MAX_QUERY_INTERVAL);
+            // At least a second between two (RFC 6762 §5.2).
+            browse.next = browse.next.max(after(now, QUERY_INTERVAL));
         }
-        self.browse.next = after(now, self.browse.interval);
-        let doubled = self.browse.interval.saturating_mul(2);
-        self.browse.interval = doubled.min(MAX_QUERY_INTERVAL);
-        true
+        if regular {
+            browse.next = after(now, browse.interval);
+            browse.interval = browse.interval.saturating_mul(2).min(MAX_QUERY_INTERVAL);
+        }
+        if early || regular {
+            browse.last = Some(now);
+            browse.early = None;
+        }
+        early || regular
     }
 
     pub(super) fn deadline(&self, leaving: bool) -> Option<Instant> {
@@ -141,6 +178,7 @@ impl Link {
         }
         [
             Some(self.browse.next),
+            self.browse.early,
             self.phase.deadline(),
             self.responder.deadline(),
             farewells,

@@ -36,8 +36,10 @@ pub struct Mdns {
     browser: Browser,
     sources: Sources,
     common: Common,
-    /// The latest conflicts.
+    /// The latest conflicts over a name probed for.
     conflicts: VecDeque<Instant>,
+    /// There were too many, and no name was won since.
+    throttled: bool,
     /// Whether the service may be announced.
     announcing: bool,
     leaving: bool,
@@ -59,6 +61,7 @@ impl Mdns {
             sources: Sources::default(),
             common: Common::new(zone, seed),
             conflicts: VecDeque::new(),
+            throttled: false,
             announcing: false,
             leaving: false,
         };
@@ -284,6 +287,10 @@ impl Mdns {
         if !query.name_servers.is_empty() {
             link.tie_break(now, query, &mut self.common);
         }
+        // Only from the group: a hint costs everybody who takes it a packet.
+        if datagram.multicast && self.browser.misses(query, datagram.interface, &self.common) {
+            link.take_hint(now, &mut self.common);
+        }
         let asker = Asker {
             on_link,
             crowded: neighbour || self.browser.cache.is_home(datagram.interface, source),
@@ -308,10 +315,14 @@ impl Mdns {
         if self.conflicts_with(datagram.interface, response) {
             self.resolve(now, datagram.interface);
         }
-        if let Some(link) = self.links.get(&datagram.interface) {
+        if let Some(link) = self.links.get_mut(&datagram.interface) {
             let common = &mut self.common;
-            self.browser
+            let found = self
+                .browser
                 .learn(now, datagram, neighbour, response, link, common);
+            if found {
+                link.found();
+            }
             self.ask(now);
         }
     }
@@ -353,7 +364,9 @@ impl Mdns {
         let recent = |at: &Instant| now <= after(*at, CONFLICT_TIME);
         self.conflicts.retain(recent);
         self.conflicts.push_back(now);
-        let pause = if self.conflicts.len() >= MAX_CONFLICTS {
+        let won = self.common.visible.is_some();
+        self.throttled = (self.throttled && !won) || self.conflicts.len() >= MAX_CONFLICTS;
+        let pause = if self.throttled {
             self.conflicts.pop_front();
             CONFLICT_PAUSE
         } else {

@@ -300,7 +300,7 @@ fn long_target(bytes: &[u8], limits: &Limits) -> bool {
     };
     let target = bytes.iter().skip(space.saturating_add(1));
     let len = target.take_while(|byte| **byte > b' ' && **byte != 0x7f);
-    bytes.get(space) == Some(&b' ') && len.count() > limits.max_target
+    space > 0 && bytes.get(space) == Some(&b' ') && len.count() > limits.max_target
 }
 
 /// 505 for `HTTP/` and another digit pair than ours, 400 for anything else.

@@ -1,0 +1,188 @@
+//! What a cluster machine is told at its start, and the figures it keeps to.
+
+use crate::{Duration, NodeId, Region, mdns};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{Ipv6Addr, SocketAddr};
+use core::str::FromStr;
+
+/// The most peers known at a time.
+pub const MAX_PEERS: usize = 1_024;
+/// The most regions known at a time, the own one included.
+pub const MAX_REGIONS: usize = 256;
+/// The most static peers configured; further ones are left out.
+pub const MAX_SEEDS: usize = 64;
+/// The most addresses used of one static peer's name.
+pub const MAX_SEED_ADDRS: usize = 32;
+/// The most lines of a members body, read or written.
+pub const MAX_MEMBERS: usize = 1_024;
+/// The most bytes read of a members body.
+pub const MAX_MEMBERS_BODY: usize = 256 * 1_024;
+/// The most pings under way at a time.
+pub const MAX_PINGS: usize = 64;
+/// The most members exchanges under way at a time.
+pub const MAX_POLLS: usize = 16;
+/// The most events kept for a driver that does not poll them; the oldest go first.
+pub const MAX_EVENTS: usize = 4_096;
+
+/// How long a ping may take.
+pub const PING_DEADLINE: Duration = Duration::from_millis(500);
+/// How often a routable peer is pinged, unless requests measure it anyway.
+pub const PING_EVERY: Duration = Duration::from_secs(2);
+/// Pings are spread so that no more than one leaves in this time, however many peers there are.
+pub(super) const PING_SPACING: Duration = Duration::from_millis(8);
+/// A peer that has failed for this long is out.
+pub const FAILING_FOR: Duration = Duration::from_secs(3);
+/// The pause between two pings of a peer in doubt.
+pub(super) const RECHECK: Duration = Duration::from_millis(250);
+/// The bounds of the pause between two pings of a peer that is out.
+pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A peer that answered within this time is counted when asking whether we are the problem.
+pub(super) const RECENT: Duration = Duration::from_secs(15);
+/// Below so many peers nothing can be told from how many fail at once.
+pub(super) const QUORUM: usize = 3;
+/// Fresh word of a peer that does not answer hastens its pings to no more than one in this time.
+pub(super) const HASTE: Duration = Duration::from_secs(1);
+/// So many failures in a row lose a peer its address to another claimant that answers.
+pub(super) const USURP_AFTER: u32 = 3;
+/// However much its requests measure a peer, it is pinged this often: only that renews its leases.
+pub(super) const PING_AT_LEAST: Duration = Duration::from_secs(10);
+
+/// How often the members of seeds and of a few other peers are read.
+pub const POLL_EVERY: Duration = Duration::from_secs(10);
+/// How long such an exchange may take.
+pub(super) const POLL_DEADLINE: Duration = Duration::from_secs(1);
+/// How many peers beside the seeds are asked each time.
+pub(super) const POLL_OTHERS: usize = 2;
+/// How long a peer told by another node is kept without being told again.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often a static peer's name is resolved.
+pub const RESOLVE_EVERY: Duration = Duration::from_secs(60);
+/// How long a resolution may take.
+pub(super) const RESOLVE_DEADLINE: Duration = Duration::from_secs(10);
+/// An action the driver has not reported on this long after its deadline has failed.
+pub(super) const GRACE: Duration = Duration::from_millis(250);
+/// A goodbye from elsewhere is believed if a ping fails within this time.
+pub(super) const GOODBYE_CHECK: Duration = Duration::from_secs(1);
+/// How long other nodes' word is not taken for a peer that said goodbye itself.
+pub(super) const DEPARTED_FOR: Duration = Duration::from_secs(30);
+/// New latencies alone are published no more often than this.
+pub(super) const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// A node that could not announce itself by mDNS is ready without it after this time.
+pub(super) const READY_WITHOUT_MDNS: Duration = Duration::from_secs(5);
+/// How long telling static peers goodbye may take.
+pub(super) const LEAVE_DEADLINE: Duration = Duration::from_millis(300);
+
+/// What a node or a client starts with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The own region.
+    pub region: Region,
+    /// The node this is; `None` for a client, which only listens.
+    pub me: Option<Me>,
+    /// Peers to ask for the others.
+    pub peers: Vec<StaticPeer>,
+    /// Multicast discovery; `None` to run without.
+    pub mdns: Option<mdns::Config>,
+}
+
+/// The node this is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Me {
+    /// Its id.
+    pub id: NodeId,
+    /// The address it announces; `None` if each interface announces its own.
+    pub addr: Option<SocketAddr>,
+    /// The port it listens on.
+    pub port: u16,
+}
+
+/// A configured peer: `[REGION@]HOST:PORT`. The region is needed only for a stock node, which does not
+/// tell it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StaticPeer {
+    /// Its region, if given.
+    pub region: Option<Region>,
+    /// A host name or an address; an IPv6 address without its brackets.
+    pub host: String,
+    /// Its port, not 0.
+    pub port: u16,
+}
+
+/// The text was not `[REGION@]HOST:PORT`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum InvalidStaticPeer {
+    /// The part before `@` cannot name a region.
+    Region,
+    /// There is no host, or it is longer than 253 bytes or not one.
+    Host,
+    /// There is no port, or it is not in 1..=65535.
+    Port,
+}
+
+impl FromStr for StaticPeer {
+    type Err = InvalidStaticPeer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStaticPeer> {
+        // A region may contain an `@`, a host may not.
+        let (region, rest) = match text.rsplit_once('@') {
+            Some((region, rest)) => {
+                let region = Region::new(region).map_err(|_| InvalidStaticPeer::Region)?;
+                (Some(region), rest)
+            }
+            None => (None, text),
+        };
+        let (host, port) = rest.rsplit_once(':').ok_or(InvalidStaticPeer::Port)?;
+        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        let port = port.parse().ok().filter(|port| digits && *port != 0);
+        let port = port.ok_or(InvalidStaticPeer::Port)?;
+        let host = match host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+        {
+            Some(v6) => {
+                let address = v6.split('%').next().unwrap_or_default();
+                let valid = address.parse::<Ipv6Addr>().is_ok();
+                valid.then_some(v6).ok_or(InvalidStaticPeer::Host)?
+            }
+            None => host,
+        };
+        let name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || b >= 0x80;
+        let named = host.bytes().all(name) || rest.starts_with('[');
+        if host.is_empty() || host.len() > 253 || !named {
+            return Err(InvalidStaticPeer::Host);
+        }
+        Ok(Self {
+            region,
+            host: host.to_string(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for StaticPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(region) = &self.region {
+            write!(f, "{region}@")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for InvalidStaticPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Region => "the part before '@' cannot name a region",
+            Self::Host => "a peer is [REGION@]HOST:PORT; this host cannot be one",
+            Self::Port => "a peer is [REGION@]HOST:PORT; the port is 1 to 65535",
+        })
+    }
+}
+
+impl core::error::Error for InvalidStaticPeer {}

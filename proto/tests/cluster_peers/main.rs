@@ -1,0 +1,6 @@
+//! Membership in virtual time, among scripted nodes.
+
+mod health;
+mod seeds;
+mod table;
+mod world;

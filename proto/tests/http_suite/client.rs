@@ -75,6 +75,7 @@ fn requests_are_exactly_these_bytes() {
     let options = Options {
         expiry: Some(60),
         local: true,
+        spread: false,
         version: Some(version),
         node: Some("0000000a london 6789"),
         close: true,
@@ -104,11 +105,17 @@ fn requests_are_exactly_these_bytes() {
     assert_eq!(write_all(&mut conn), b"value");
 
     let plain = Options::default();
+    let spread = Options {
+        spread: true,
+        ..plain
+    };
     let text = |request: &Outgoing| String::from_utf8(request.head_bytes().to_vec()).unwrap();
     let empty = Outgoing::put(host(), &region(), b"k", Bytes::new(), &plain);
     assert!(text(&empty).ends_with("\r\nContent-Length: 0\r\n\r\n"));
     assert!(text(&get()).starts_with("GET /london/key HTTP/1.1\r\n"));
     assert!(!text(&get()).contains("Content-Length"));
+    let delete = Outgoing::delete(host(), &region(), b"k", &spread);
+    assert!(text(&delete).starts_with("DELETE /london/k?recurse=1 HTTP/1.1\r\n"));
     let ping = Outgoing::path(host(), "/ping", &plain);
     assert!(text(&ping).starts_with("GET /ping HTTP/1.1\r\n"));
     for (key, path) in [

@@ -122,12 +122,20 @@ proptest! {
         value in prop::option::of(vec(any::<u8>(), 0..20_000)),
         expiry in prop::option::of(1_u32..99_999_999),
         local: bool,
+        spread: bool,
         version in prop::option::of(any::<(u64, u32)>()),
         close: bool,
     ) {
         let region = Region::new(&region).unwrap();
         let version = version.map(|(clock, node)| Version { clock, node: NodeId::from_bits(node) });
-        let options = Options { expiry, local, version, node: Some("0000000a x 1"), close };
+        let options = Options {
+            expiry,
+            local,
+            spread,
+            version,
+            node: Some("0000000a x 1"),
+            close,
+        };
         let host = SocketAddr::from(([127, 0, 0, 1], 6789));
         let request = match &value {
             Some(value) => {

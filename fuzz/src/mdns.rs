@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use simple_dns::rdata::RData;
+use simple_dns::{Name, Packet, PacketFlag, ResourceRecord};
 use zerocache_proto::mdns::{Config, Datagram, Destination, Interface, Mdns, Service};
 use zerocache_proto::{Instant, NodeId, Region};
 
@@ -65,6 +67,7 @@ impl Station {
                     transmit.payload.len()
                 );
                 assert_eq!(transmit.interface, 1);
+                bearable(&transmit.payload);
                 sent(transmit.to, transmit.payload);
                 continue;
             }
@@ -82,6 +85,50 @@ impl Station {
             assert!(self.mdns.poll_transmit().is_none(), "output after closing");
             assert_eq!(self.mdns.poll_timeout(), None, "a timer after closing");
         }
+    }
+}
+
+/// Whether stock peers survive the message. A pointer to an instance that they cannot resolve ends
+/// their discovery for good: so its SRV, TXT with a region and exactly one address go with it.
+fn bearable(payload: &[u8]) {
+    let packet = Packet::parse(payload).expect("a message of ours is well-formed");
+    if !packet.has_flags(PacketFlag::RESPONSE) {
+        return;
+    }
+    let records: Vec<&ResourceRecord<'_>> = packet
+        .answers
+        .iter()
+        .chain(&packet.additional_records)
+        .collect();
+    let live = |name: &Name<'_>| -> Vec<&RData<'_>> {
+        let of_name = records
+            .iter()
+            .filter(|record| record.name == *name && record.ttl > 0);
+        of_name.map(|record| &record.rdata).collect()
+    };
+    let stock = Name::new_unchecked("_server._geocache._tcp.local");
+    for pointer in live(&stock) {
+        let RData::PTR(pointer) = pointer else {
+            continue;
+        };
+        let of_instance = live(&pointer.0);
+        let target = of_instance.iter().find_map(|data| match data {
+            RData::SRV(service) => Some(&service.target),
+            _ => None,
+        });
+        let region = of_instance.iter().any(|data| match data {
+            RData::TXT(text) => text
+                .iter_raw()
+                .any(|(key, value)| key == b"region" && value.is_some()),
+            _ => false,
+        });
+        let addresses = live(target.expect("an SRV with each PTR"));
+        let count = addresses
+            .iter()
+            .filter(|data| matches!(data, RData::A(_)))
+            .count();
+        assert!(region, "no region beside a PTR");
+        assert_eq!(count, 1, "addresses beside a PTR");
     }
 }
 

@@ -242,7 +242,7 @@ impl Cluster {
     }
 
     /// [`Action::Members`] was answered, or failed; [`Failure::Malformed`] if something answered that
-    /// has no such path (see [`members_body`]).
+    /// has no such path (see [`members_body`](super::members_body)).
     pub fn handle_members(&mut self, now: Instant, token: u64, result: Result<&[u8], Failure>) {
         match self.exchanges.end(token) {
             Some(Exchange::Seed(addr)) => self.seed_answered(now, addr, result),

@@ -32,6 +32,8 @@ pub struct Cluster {
     pub(super) exchanges: Exchanges,
     /// When a few other peers are next asked for their members.
     pub(super) others_at: Instant,
+    /// Nodes that are to be told of this one.
+    pub(super) strangers: VecDeque<SocketAddr>,
     pub(super) actions: VecDeque<Action>,
     pub(super) events: VecDeque<Event>,
     pub(super) view: Arc<View>,
@@ -79,6 +81,7 @@ impl Cluster {
             interfaces: BTreeMap::new(),
             exchanges: Exchanges::default(),
             others_at: now + rng.jitter(POLL_EVERY, 20),
+            strangers: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             view_changed: false,

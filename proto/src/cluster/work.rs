@@ -1,8 +1,8 @@
 //! The machine at work: what answers mean, what has become due, what is published.
 
 use super::config::{
-    LEASE, MAX_EVENTS, PING_DEADLINE, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS, PUBLISH_EVERY,
-    RESOLVE_DEADLINE,
+    LEASE, MAX_EVENTS, MAX_PEERS, PING_DEADLINE, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS,
+    PUBLISH_EVERY, RESOLVE_DEADLINE,
 };
 use super::event::{Action, Event};
 use super::machine::{Cluster, Stage};
@@ -171,7 +171,10 @@ impl Cluster {
         self.poll_others(now);
         while let Some(change) = self.table.poll_change() {
             match change {
-                Change::Up(peer) => self.push_event(Event::PeerUp(peer)),
+                Change::Up(peer) => {
+                    self.meet(&peer);
+                    self.push_event(Event::PeerUp(peer));
+                }
                 Change::Down(peer, why) => self.push_event(Event::PeerDown { peer, why }),
                 Change::Gone(peer) => self.push_event(Event::PeerGone(peer)),
                 Change::Verify(id) => {
@@ -181,8 +184,29 @@ impl Cluster {
                 }
             }
         }
+        self.greet(now);
         self.publish(now);
         self.check_ready(now);
+    }
+
+    /// A node known by hearsay alone may not know this one: nobody else tells it soon.
+    fn meet(&mut self, peer: &Peer) {
+        let hearsay = |entry: &Entry| entry.sources().eq([Source::Learned]);
+        let stranger = peer.capable && self.table.entry(peer.id).is_some_and(hearsay);
+        if self.me.is_some() && stranger && self.strangers.len() < MAX_PEERS {
+            self.strangers.push_back(peer.addr);
+        }
+    }
+
+    /// Makes this node known to such nodes, a few at a time: a node that joins by one static peer is
+    /// in use everywhere at once, not when members have come round.
+    fn greet(&mut self, now: Instant) {
+        while self.listening() && self.exchanges.may_poll() {
+            let Some(addr) = self.strangers.pop_front() else {
+                return;
+            };
+            self.ask_members(now, Exchange::Poll(addr), addr);
+        }
     }
 
     pub(super) fn check_left(&mut self) {
@@ -288,11 +312,14 @@ impl Cluster {
         }
     }
 
+    fn listening(&self) -> bool {
+        matches!(self.stage, Stage::Announcing { .. } | Stage::Ready)
+    }
+
     fn ask_members(&mut self, now: Instant, exchange: Exchange, addr: SocketAddr) {
         let deadline = now + POLL_DEADLINE;
         let token = self.exchanges.begin(exchange, deadline);
-        let listening = matches!(self.stage, Stage::Announcing { .. } | Stage::Ready);
-        let me = self.me.filter(|_| listening);
+        let me = self.me.filter(|_| self.listening());
         let hello = me.map(|me| members::hello(me.id, &self.own, me.port));
         self.actions.push_back(Action::Members {
             token,

@@ -36,7 +36,10 @@ fn a_static_peer_is_resolved_asked_and_pinged() {
     world.run(ms(20 + 10 + 10));
     assert_eq!(world.routed(), [1, 2]);
     let hello = format!("{} london 6789", id(0xffff_0000));
-    assert_eq!(world.polls, [(at(1_020), addr(1), Some(hello))]);
+    assert_eq!(
+        world.polls.first(),
+        Some(&(at(1_020), addr(1), Some(hello)))
+    );
     assert_eq!(
         world.info(1).map(|info| info.sources),
         Some(vec![Source::Static])
@@ -170,6 +173,42 @@ fn members_go_round_through_one_seed() {
             .any(|(_, to, hello)| *to != addr(1) && hello.is_some())
     );
     assert!(!world.cluster.members().contains("00000005"));
+}
+
+#[test]
+fn a_node_makes_itself_known_to_whom_it_learns_of() {
+    let mut world = with_seeds(node_config("london"), &["10.0.0.1:6789"]);
+    world.script(1, Some(id(1)), ms(1));
+    let mut body = line(1, "london", "zc");
+    for n in 2..=40 {
+        world.script(n, Some(id(u32::from(n))), ms(1));
+        body += &line(n, "paris", if n == 40 { "stock" } else { "zc" });
+    }
+    world.node(1).members = Some(body);
+    world.node(40).id = None;
+    world.cluster.announce(world.now);
+    // This one has made itself known, so it knows this node already.
+    world.hello(2, "paris");
+    world.run(ms(1_000));
+    assert_eq!(world.routed().len(), 40);
+    let greeted = |n: u16| {
+        let polls = world.polls.iter();
+        polls
+            .filter(|(_, to, hello)| *to == addr(n) && hello.is_some())
+            .count()
+    };
+    assert!((3..=39).all(|n| greeted(n) == 1));
+    assert_eq!((greeted(1), greeted(2), greeted(40)), (1, 0, 0));
+    assert!(world.most_in_flight <= 80, "{}", world.most_in_flight);
+
+    // A client has nothing to make known.
+    let mut world = with_seeds(client_config("london"), &["10.0.0.1:6789"]);
+    world.script(1, Some(id(1)), ms(1));
+    world.script(2, Some(id(2)), ms(1));
+    world.node(1).members = Some(line(1, "london", "zc") + &line(2, "london", "zc"));
+    world.run(ms(1_000));
+    assert_eq!(world.routed(), [1, 2]);
+    assert_eq!(world.polls.len(), 1);
 }
 
 #[test]

@@ -11,8 +11,10 @@ const COUNTER_BITS: u32 = 16;
 
 /// A hybrid logical clock: 48 bits of Unix milliseconds, 16 bits of counter.
 ///
-/// It follows the wall clock, never goes back when that does, and is never behind a version it has
-/// observed. More than 65,535 stamps in a millisecond run on into the next one.
+/// It follows the wall clock, is never behind a version it has observed, and does not go back when
+/// the wall clock does: unless by more than [`MAX_SKEW`], for then no other node would believe its
+/// stamps until the time had come again. The order of one key's versions holds even so. More than
+/// 65,535 stamps in a millisecond run on into the next one.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     last: u64,
@@ -28,19 +30,28 @@ impl Clock {
         self.node = node;
     }
 
-    /// A version newer than every one stamped or observed before.
-    pub(super) fn stamp(&mut self, unix_ms: u64) -> Version {
+    /// A version newer than the one `held` under its key, and than every one stamped or observed
+    /// before that is not too far ahead to be true.
+    pub(super) fn stamp(&mut self, unix_ms: u64, held: Option<Version>) -> Version {
+        if Self::is_ahead(self.at(self.last), unix_ms) {
+            self.last = 0;
+        }
         let wall = unix_ms.min(u64::MAX >> COUNTER_BITS) << COUNTER_BITS;
         self.last = wall.max(self.last.saturating_add(1));
-        Version {
-            clock: self.last,
-            node: self.node,
-        }
+        let next = held.map_or(0, |held| held.clock.saturating_add(1));
+        self.at(self.last.max(next))
     }
 
     /// Later stamps will be newer than `version`.
     pub(super) fn observe(&mut self, version: Version) {
         self.last = self.last.max(version.clock);
+    }
+
+    const fn at(&self, clock: u64) -> Version {
+        Version {
+            clock,
+            node: self.node,
+        }
     }
 
     /// Whether `version` is too far ahead to be true.
@@ -58,28 +69,38 @@ mod tests {
     #[test]
     fn stamps_follow_the_wall_clock_and_count_within_a_millisecond() {
         let mut clock = Clock::new(NODE);
-        let first = clock.stamp(1000);
+        let first = clock.stamp(1000, None);
         assert_eq!((first.unix_ms(), first.clock & 0xffff), (1000, 0));
-        let second = clock.stamp(1000);
+        let second = clock.stamp(1000, None);
         assert_eq!((second.unix_ms(), second.clock & 0xffff), (1000, 1));
-        assert_eq!(clock.stamp(1001).clock, 1001 << 16);
+        assert_eq!(clock.stamp(1001, None).clock, 1001 << 16);
     }
 
     #[test]
     fn a_wall_clock_set_back_stops_the_milliseconds_but_not_the_order() {
         let mut clock = Clock::new(NODE);
-        let before = clock.stamp(5000);
-        let after = clock.stamp(10);
+        let before = clock.stamp(15_000, None);
+        let after = clock.stamp(5_000, None);
         assert!(after > before);
-        assert_eq!(after.unix_ms(), 5000);
+        assert_eq!(after.unix_ms(), 15_000);
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_far_ahead_is_forgotten_but_for_the_keys_written_then() {
+        let mut clock = Clock::new(NODE);
+        let mad = clock.stamp(1_000_000, None);
+        assert_eq!(clock.stamp(5_000, None).unix_ms(), 5_000);
+        assert!(clock.stamp(5_000, Some(mad)) > mad);
+        let sane = clock.stamp(5_000, None);
+        assert_eq!((sane.unix_ms(), sane.clock & 0xffff), (5_000, 2));
     }
 
     #[test]
     fn the_counter_carries_into_the_milliseconds() {
         let mut clock = Clock::new(NODE);
-        let mut last = clock.stamp(1);
+        let mut last = clock.stamp(1, None);
         for _ in 0..70_000 {
-            let next = clock.stamp(1);
+            let next = clock.stamp(1, None);
             assert!(next > last);
             last = next;
         }
@@ -94,7 +115,7 @@ mod tests {
             node: NodeId::from_bits(u32::MAX),
         };
         clock.observe(theirs);
-        assert!(clock.stamp(1000) > theirs);
+        assert!(clock.stamp(1000, None) > theirs);
     }
 
     #[test]
@@ -111,10 +132,10 @@ mod tests {
     #[test]
     fn absurd_wall_clocks_do_not_overflow() {
         let mut clock = Clock::new(NODE);
-        let top = clock.stamp(u64::MAX);
+        let top = clock.stamp(u64::MAX, None);
         assert_eq!(top.unix_ms(), u64::MAX >> 16);
         for _ in 0..70_000 {
-            clock.stamp(u64::MAX);
+            clock.stamp(u64::MAX, None);
         }
         assert!(!Clock::is_ahead(top, u64::MAX));
     }

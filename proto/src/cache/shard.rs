@@ -125,7 +125,7 @@ impl Shard {
             });
         }
         let origin = self.origins.intern(record.origin);
-        let version = self.stamp(now, record.version);
+        let version = self.stamp(now, record.version, held.as_ref());
         let (place, cache, counters) = match origin {
             Origin::OWN => (Place::Local, &mut self.local, &mut self.counters.local),
             _ => (Place::Remote, &mut self.remote, &mut self.counters.remote),
@@ -175,7 +175,7 @@ impl Shard {
                 displaced: Displaced::default(),
             });
         }
-        let version = self.stamp(now, version);
+        let version = self.stamp(now, version, before.as_ref());
         let least = mono.saturating_add(millis(MIN_TOMBSTONE));
         let expires = before
             .as_ref()
@@ -297,14 +297,16 @@ impl Shard {
         Ok(standing)
     }
 
-    fn stamp(&mut self, now: Now, version: Option<Version>) -> Version {
+    fn stamp(&mut self, now: Now, version: Option<Version>, held: Option<&Held>) -> Version {
         match version {
             Some(version) => {
                 self.clock.observe(version);
                 version
             }
-            // Newer than all that this shard has accepted, and with that than the key's record.
-            None => self.clock.stamp(now.unix_ms),
+            None => {
+                let held = held.map(|held| held.meta.version());
+                self.clock.stamp(now.unix_ms, held)
+            }
         }
     }
 

@@ -1,10 +1,10 @@
 //! What the pages are drawn from: plain data that whoever runs the node fills in.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::cache;
+use crate::cluster::{Cluster, PeerInfo, RegionView, Source, State};
 use crate::{Duration, NodeId, Region};
 
 /// A node as it is at one moment.
@@ -54,6 +54,53 @@ impl Facts {
             peers: Vec::new(),
             connections: ConnectionFacts::default(),
             queues: QueueFacts::default(),
+        }
+    }
+}
+
+impl Facts {
+    /// Takes over what the cluster knows: the own id, the regions and the peers.
+    pub fn observe(&mut self, cluster: &Cluster) {
+        self.id = cluster.id();
+        let regions = &cluster.view().regions;
+        self.regions = regions.iter().map(RegionFacts::from).collect();
+        self.peers = cluster.peers().map(PeerFacts::from).collect();
+    }
+}
+
+impl From<&RegionView> for RegionFacts {
+    fn from(region: &RegionView) -> Self {
+        Self {
+            name: region.name.clone(),
+            latency: Some(region.latency),
+            routable: region.peers.len(),
+        }
+    }
+}
+
+impl From<PeerInfo> for PeerFacts {
+    fn from(info: PeerInfo) -> Self {
+        let source = |source: Source| match source {
+            Source::Mdns => "mdns",
+            Source::Static => "static",
+            Source::Learned => "learned",
+            Source::Hello => "hello",
+        };
+        Self {
+            id: info.peer.id,
+            region: info.peer.region.clone(),
+            addr: info.peer.addr,
+            capable: info.peer.capable,
+            routable: info.routable,
+            health: match info.health {
+                State::Unproven => "unproven",
+                State::Healthy => "healthy",
+                State::Suspect => "suspect",
+                State::Out => "out",
+            },
+            rtt: info.srtt,
+            sources: info.sources.into_iter().map(source).collect(),
+            queued: 0,
         }
     }
 }
@@ -111,7 +158,7 @@ pub struct PeerFacts {
     /// Its smoothed round-trip time, once it has answered.
     pub rtt: Option<Duration>,
     /// Who told of it: `mdns`, `static`, ...
-    pub sources: Vec<String>,
+    pub sources: Vec<&'static str>,
     /// Keys waiting to be copied to it.
     pub queued: usize,
 }

@@ -35,7 +35,7 @@ fn facts() -> Facts {
                 routable: true,
                 health: "up",
                 rtt: Some(Duration::from_micros(12_345)),
-                sources: vec!["mdns".into(), "static".into()],
+                sources: vec!["mdns", "static"],
                 queued: 0,
             },
             PeerFacts {
@@ -46,7 +46,7 @@ fn facts() -> Facts {
                 routable: false,
                 health: "down",
                 rtt: None,
-                sources: vec!["mdns".into()],
+                sources: vec!["mdns"],
                 queued: 7,
             },
         ],

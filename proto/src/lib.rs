@@ -14,6 +14,7 @@ pub mod cache;
 pub mod cluster;
 pub mod http;
 pub mod mdns;
+pub mod node;
 pub mod op;
 pub mod service;
 
@@ -24,5 +25,6 @@ mod time;
 
 pub use failure::Failure;
 pub use id::{InvalidNodeId, InvalidRegion, InvalidVersion, NodeId, Region, Version};
+pub use node::Node;
 pub use rng::Rng;
 pub use time::{Duration, Instant, Now};

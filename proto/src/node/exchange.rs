@@ -1,0 +1,363 @@
+//! Requests of the node to others: one connection each, kept for the next one.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::timers::Timers;
+use super::{ConnId, Node, Output, Timer};
+use crate::cluster::{Action, Outcome, Pong, members_body};
+use crate::http::{ClientConn, ClientLimits, Error, Options, Outgoing, Response};
+use crate::{Duration, Failure, Instant, NodeId, Now};
+
+/// Connections kept to one address for the next request.
+const MAX_IDLE: usize = 4;
+
+/// Whom an answer is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Ping(u64),
+    Members(u64),
+    Copy {
+        spread: u64,
+        copy: u16,
+        peer: NodeId,
+    },
+    Resend {
+        peer: NodeId,
+        key: Arc<[u8]>,
+    },
+}
+
+/// A request to be made.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) addr: SocketAddr,
+    pub(super) request: Outgoing,
+    pub(super) deadline: Instant,
+    pub(super) purpose: Purpose,
+}
+
+#[derive(Debug)]
+struct Exchange {
+    order: Order,
+    started: Instant,
+    /// The connection had served before: its other end may have given it up unseen.
+    reused: bool,
+}
+
+struct Outbound {
+    addr: SocketAddr,
+    http: ClientConn,
+    exchange: Option<Exchange>,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("addr", &self.addr)
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connections of the node to others.
+#[derive(Debug)]
+pub(super) struct Exchanges {
+    limits: ClientLimits,
+    conns: BTreeMap<u64, Outbound>,
+    idle: BTreeMap<SocketAddr, Vec<u64>>,
+    next: u64,
+}
+
+impl Exchanges {
+    pub(super) const fn new(limits: ClientLimits) -> Self {
+        Self {
+            limits,
+            conns: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Makes a request, on a connection that is there if there is one.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        order: Order,
+        timers: &mut Timers<Timer>,
+        output: &mut VecDeque<Output>,
+    ) {
+        let kept = self.idle.get_mut(&order.addr).and_then(Vec::pop);
+        let exchange = Exchange {
+            order,
+            started: now,
+            reused: kept.is_some(),
+        };
+        match kept {
+            Some(conn) => {
+                timers.set(Timer::Exchange(conn), Some(exchange.order.deadline));
+                if let Some(outbound) = self.conns.get_mut(&conn) {
+                    outbound.http.send(exchange.order.request.clone());
+                    outbound.exchange = Some(exchange);
+                    outbound.flush(now, conn, output);
+                }
+            }
+            None => self.connect(exchange, timers, output),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        exchange: Exchange,
+        timers: &mut Timers<Timer>,
+        output: &mut VecDeque<Output>,
+    ) {
+        let (conn, addr) = (self.next, exchange.order.addr);
+        self.next += 1;
+        timers.set(Timer::Exchange(conn), Some(exchange.order.deadline));
+        let mut http = ClientConn::new(self.limits);
+        http.send(exchange.order.request.clone());
+        let outbound = Outbound {
+            addr,
+            http,
+            exchange: Some(exchange),
+        };
+        self.conns.insert(conn, outbound);
+        output.push_back(Output::Connect { conn, addr });
+    }
+
+    pub(super) fn connected(&mut self, conn: u64, now: Instant, output: &mut VecDeque<Output>) {
+        if let Some(outbound) = self.conns.get_mut(&conn) {
+            outbound.flush(now, conn, output);
+        }
+    }
+
+    /// Takes the exchange off a connection, which is kept or closed.
+    fn end(&mut self, conn: u64, output: &mut VecDeque<Output>) -> Option<Exchange> {
+        let outbound = self.conns.get_mut(&conn)?;
+        let exchange = outbound.exchange.take();
+        let addr = outbound.addr;
+        let idle = self.idle.entry(addr).or_default();
+        if outbound.http.is_reusable() && idle.len() < MAX_IDLE {
+            idle.push(conn);
+        } else {
+            output.push_back(Output::Close(ConnId::Out(conn)));
+            self.forget(conn);
+        }
+        exchange
+    }
+
+    fn forget(&mut self, conn: u64) -> Option<Exchange> {
+        let outbound = self.conns.remove(&conn)?;
+        if let Some(idle) = self.idle.get_mut(&outbound.addr) {
+            idle.retain(|kept| *kept != conn);
+            if idle.is_empty() {
+                self.idle.remove(&outbound.addr);
+            }
+        }
+        outbound.exchange
+    }
+}
+
+impl Outbound {
+    fn flush(&mut self, now: Instant, conn: u64, output: &mut VecDeque<Output>) {
+        let mut bytes = Vec::new();
+        while !self.http.write_buf().is_empty() {
+            let n = self.http.write_buf().len();
+            bytes.extend_from_slice(self.http.write_buf());
+            self.http.handle_written(now, n);
+        }
+        if !bytes.is_empty() {
+            let conn = ConnId::Out(conn);
+            output.push_back(Output::Send { conn, bytes });
+        }
+    }
+
+    /// Reads as much of `bytes` as belongs to the answer at hand.
+    fn feed(&mut self, now: Instant, mut bytes: &[u8]) -> Option<Result<Response, Error>> {
+        if bytes.is_empty() {
+            self.http.handle_read(now, 0);
+        }
+        while !bytes.is_empty() {
+            let buf = self.http.read_buf();
+            let n = buf.len().min(bytes.len());
+            if n == 0 {
+                break;
+            }
+            buf[..n].copy_from_slice(&bytes[..n]);
+            self.http.handle_read(now, n);
+            bytes = &bytes[n..];
+        }
+        self.http.poll_response()
+    }
+}
+
+impl Node {
+    /// Makes a request.
+    pub(super) fn begin(&mut self, now: Now, order: Order) {
+        self.exchanges
+            .begin(now.mono, order, &mut self.timers, &mut self.output);
+    }
+
+    /// Does what the cluster asks for.
+    pub(super) fn act(&mut self, now: Now, action: Action) {
+        let order = match action {
+            Action::Datagram(transmit) => {
+                return self.output.push_back(Output::Datagram(transmit));
+            }
+            Action::Resolve { token, host, port } => {
+                return self.output.push_back(Output::Resolve { token, host, port });
+            }
+            Action::Ping {
+                token,
+                addr,
+                deadline,
+            } => Order {
+                addr,
+                request: Outgoing::path(addr, "/ping", &Options::default()),
+                deadline,
+                purpose: Purpose::Ping(token),
+            },
+            Action::Members {
+                token,
+                addr,
+                hello,
+                deadline,
+            } => {
+                let options = Options {
+                    node: hello.as_deref(),
+                    ..Options::default()
+                };
+                Order {
+                    addr,
+                    request: Outgoing::path(addr, "/_zc/1/members", &options),
+                    deadline,
+                    purpose: Purpose::Members(token),
+                }
+            }
+        };
+        self.begin(now, order);
+    }
+
+    /// Bytes arrived on a connection to another node; none mean that no more will.
+    pub(super) fn answered(&mut self, now: Now, conn: u64, bytes: &[u8]) {
+        let Some(outbound) = self.exchanges.conns.get_mut(&conn) else {
+            return;
+        };
+        if outbound.exchange.is_none() {
+            // An idle connection ends, or something comes that nobody asked for.
+            self.output.push_back(Output::Close(ConnId::Out(conn)));
+            self.exchanges.forget(conn);
+            return;
+        }
+        let result = outbound.feed(now.mono, bytes);
+        outbound.flush(now.mono, conn, &mut self.output);
+        match result {
+            None => {}
+            Some(Ok(response)) => {
+                self.timers.set(Timer::Exchange(conn), None);
+                if let Some(exchange) = self.exchanges.end(conn, &mut self.output) {
+                    let rtt = now.mono.saturating_since(exchange.started);
+                    self.deliver(now, exchange.order.purpose, Ok((response, rtt)));
+                }
+            }
+            Some(Err(Error::Closed)) => {
+                self.output.push_back(Output::Close(ConnId::Out(conn)));
+                self.broken(now, conn);
+            }
+            Some(Err(Error::Truncated)) => self.failed(now, conn, Failure::Reset),
+            Some(Err(_)) => self.failed(now, conn, Failure::Malformed),
+        }
+    }
+
+    /// A connection to another node is gone. What was asked on one that had only been kept may
+    /// never have been seen: it is asked again, on a new one.
+    pub(super) fn broken(&mut self, now: Now, conn: u64) {
+        self.timers.set(Timer::Exchange(conn), None);
+        let Some(exchange) = self.exchanges.forget(conn) else {
+            return;
+        };
+        if exchange.reused && now.mono < exchange.order.deadline {
+            let exchange = Exchange {
+                reused: false,
+                ..exchange
+            };
+            self.exchanges
+                .connect(exchange, &mut self.timers, &mut self.output);
+        } else {
+            self.deliver(now, exchange.order.purpose, Err(Failure::Reset));
+        }
+    }
+
+    /// An exchange has failed, and its connection is of no further use.
+    pub(super) fn failed(&mut self, now: Now, conn: u64, why: Failure) {
+        self.timers.set(Timer::Exchange(conn), None);
+        if self.exchanges.conns.contains_key(&conn) {
+            self.output.push_back(Output::Close(ConnId::Out(conn)));
+        }
+        if let Some(exchange) = self.exchanges.forget(conn) {
+            self.deliver(now, exchange.order.purpose, Err(why));
+        }
+    }
+
+    /// Tells whoever asked.
+    fn deliver(
+        &mut self,
+        now: Now,
+        purpose: Purpose,
+        result: Result<(Response, Duration), Failure>,
+    ) {
+        let mono = now.mono;
+        match purpose {
+            Purpose::Ping(token) => {
+                let pong = result.and_then(|(answer, rtt)| {
+                    Pong::read(rtt, answer.status, &answer.body, answer.node)
+                });
+                self.cluster.handle_pong(mono, token, pong);
+            }
+            Purpose::Members(token) => {
+                let answer = result.map(|(answer, _)| answer);
+                let members = match &answer {
+                    Ok(answer) => members_body(answer.status, &answer.body),
+                    Err(why) => Err(*why),
+                };
+                self.cluster.handle_members(mono, token, members);
+            }
+            Purpose::Copy { spread, copy, peer } => {
+                let status = self.reported(now, peer, result);
+                self.copied(now, spread, copy, status);
+            }
+            Purpose::Resend { peer, key } => {
+                let status = self.reported(now, peer, result);
+                let taken = match status {
+                    Ok(500..) => Err(Failure::Malformed),
+                    Ok(_) => Ok(()),
+                    Err(why) => Err(why),
+                };
+                self.handoff.handle_result(mono, peer, &key, taken);
+            }
+        }
+    }
+
+    /// The status of a copy's answer, after the cluster has been told how its peer did.
+    fn reported(
+        &mut self,
+        now: Now,
+        peer: NodeId,
+        result: Result<(Response, Duration), Failure>,
+    ) -> Result<u16, Failure> {
+        let (outcome, status) = match result {
+            Ok((answer, rtt)) => (Outcome::Answered(rtt), Ok(answer.status)),
+            Err(why) => (Outcome::Failed(why), Err(why)),
+        };
+        match status {
+            Ok(_) => self.facts.queues.delivered += 1,
+            Err(_) => self.facts.queues.failed += 1,
+        }
+        self.cluster.handle_outcome(now.mono, peer, outcome);
+        status
+    }
+}

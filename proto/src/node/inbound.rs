@@ -1,0 +1,209 @@
+//! Connections to the node, and what is asked on them.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::{ConnId, Node, Output, Timer, Work};
+use crate::http::{ContentType, HttpDate, Reply, ServerConn, Status};
+use crate::service::{Context, Outcome, call};
+use crate::{Instant, Now};
+
+/// Bytes kept that a connection does not take yet, because an answer is still due; one that sends
+/// more is closed.
+const MAX_WAITING: usize = 1 << 20;
+
+pub(super) struct Inbound {
+    pub(super) http: ServerConn,
+    from: SocketAddr,
+    waiting: Vec<u8>,
+    /// The other end will send no more, once `waiting` is read.
+    ended: bool,
+    /// The answer to give when its spread is acknowledged.
+    reply: Option<Status>,
+}
+
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("from", &self.from)
+            .field("waiting", &self.waiting.len())
+            .field("reply", &self.reply)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    pub(super) fn accepted(&mut self, now: Now, conn: u64, from: SocketAddr) {
+        let mut http = ServerConn::new(now.mono, self.limits);
+        http.set_node(self.cluster.id());
+        let inbound = Inbound {
+            http,
+            from,
+            waiting: Vec::new(),
+            ended: false,
+            reply: None,
+        };
+        self.inbound.insert(conn, inbound);
+        self.facts.connections.accepted += 1;
+        self.work.push_back(Work::Inbound(conn));
+    }
+
+    pub(super) fn received(&mut self, now: Now, conn: u64, bytes: &[u8]) {
+        let Some(inbound) = self.inbound.get_mut(&conn) else {
+            return;
+        };
+        inbound.ended |= bytes.is_empty();
+        let mut rest = bytes;
+        if inbound.waiting.is_empty() {
+            let taken = inbound.feed(now.mono, rest);
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        inbound.waiting.extend_from_slice(rest);
+        self.pump(now, conn);
+        let greedy = |inbound: &super::Inbound| inbound.waiting.len() > MAX_WAITING;
+        if self.inbound.get(&conn).is_some_and(greedy) {
+            self.output.push_back(Output::Close(ConnId::In(conn)));
+            self.forget(conn);
+        }
+    }
+
+    pub(super) fn forget(&mut self, conn: u64) {
+        self.inbound.remove(&conn);
+        self.timers.set(Timer::Inbound(conn), None);
+    }
+
+    /// A write's copies are acknowledged.
+    pub(super) fn acknowledge(&mut self, now: Now, conn: u64) {
+        if let Some(inbound) = self.inbound.get_mut(&conn) {
+            if let Some(status) = inbound.reply.take() {
+                inbound.http.respond(now.mono, Reply::Status(status));
+                self.work.push_back(Work::Inbound(conn));
+            }
+        }
+    }
+
+    /// Answers what is there to be answered and sends what is there to be sent.
+    pub(super) fn pump(&mut self, now: Now, conn: u64) {
+        loop {
+            self.answer(now, conn);
+            let Some(inbound) = self.inbound.get_mut(&conn) else {
+                return;
+            };
+            let sent = inbound.flush(now.mono, conn, &mut self.output);
+            if !inbound.refeed(now.mono) && !sent {
+                break;
+            }
+        }
+        let Some(inbound) = self.inbound.get(&conn) else {
+            return;
+        };
+        self.timers
+            .set(Timer::Inbound(conn), inbound.http.poll_timeout());
+        if inbound.http.is_closed() {
+            self.output.push_back(Output::Close(ConnId::In(conn)));
+            self.forget(conn);
+        }
+    }
+
+    fn answer(&mut self, now: Now, conn: u64) {
+        loop {
+            let stage = self.stage();
+            let Some(inbound) = self.inbound.get_mut(&conn) else {
+                return;
+            };
+            inbound
+                .http
+                .set_date(HttpDate::from_unix_seconds(now.unix_ms / 1000));
+            let Some((request, responder)) = inbound.http.poll_request(now.mono) else {
+                return;
+            };
+            let cx = Context {
+                now,
+                shards: &self.shards,
+                view: &self.view,
+                stage,
+                ack: self.ack,
+            };
+            self.facts.connections.requests += 1;
+            let outcome = call(cx, request, responder);
+            self.carry_out(now, conn, outcome);
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, conn: u64, outcome: Outcome) {
+        let reply = match outcome {
+            Outcome::Answered => return,
+            Outcome::Spread { write, reply } => {
+                let waiting = reply.map(|_| conn);
+                if let Some(inbound) = self.inbound.get_mut(&conn) {
+                    inbound.reply = reply;
+                }
+                return self.spread(now, write, waiting);
+            }
+            Outcome::Page(page) => page.reply(&self.facts(now)),
+            Outcome::Members { hello } => {
+                let from = self.inbound.get(&conn).map(|inbound| inbound.from.ip());
+                if let Some((hello, from)) = hello.zip(from) {
+                    self.cluster.handle_hello(now.mono, from, hello.as_bytes());
+                }
+                let members = self.cluster.members();
+                Reply::Page(Status::Ok, ContentType::Text, members.into())
+            }
+        };
+        if let Some(inbound) = self.inbound.get_mut(&conn) {
+            inbound.http.respond(now.mono, reply);
+        }
+    }
+}
+
+impl Inbound {
+    /// Reads from `bytes` as much as the connection takes before an answer is due.
+    fn feed(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        let buf = self.http.read_buf();
+        let n = buf.len().min(bytes.len());
+        if n > 0 {
+            buf[..n].copy_from_slice(&bytes[..n]);
+            self.http.handle_read(now, n);
+        }
+        n
+    }
+
+    /// Reads on in what waits; whether there was anything to read.
+    fn refeed(&mut self, now: Instant) -> bool {
+        let waiting = core::mem::take(&mut self.waiting);
+        let taken = self.feed(now, &waiting);
+        self.waiting = waiting;
+        self.waiting.drain(..taken);
+        if taken == 0 && self.waiting.is_empty() && self.ended && !self.http.read_buf().is_empty() {
+            self.ended = false;
+            self.http.handle_read(now, 0);
+            return true;
+        }
+        taken > 0
+    }
+
+    /// Sends what is to be sent; whether there was anything.
+    fn flush(
+        &mut self,
+        now: Instant,
+        conn: u64,
+        output: &mut alloc::collections::VecDeque<Output>,
+    ) -> bool {
+        let mut bytes = Vec::new();
+        loop {
+            let n = self.http.write_buf().len();
+            if n == 0 {
+                break;
+            }
+            bytes.extend_from_slice(self.http.write_buf());
+            self.http.handle_written(now, n);
+        }
+        let sent = !bytes.is_empty();
+        if sent {
+            let conn = ConnId::In(conn);
+            output.push_back(Output::Send { conn, bytes });
+        }
+        sent
+    }
+}

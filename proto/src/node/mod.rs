@@ -1,0 +1,407 @@
+//! A whole node on one thread: cache, connections, spread and membership behind one [`Input`] and
+//! one [`Output`], for simulators, fuzzers and small embedders.
+//!
+//! ```text
+//! Input --+--> Cluster ----- pings, members ---> exchanges --+--> Output
+//!         |       | view                            ^   ^    |
+//!         +--> ServerConn --> service::call --> Fanout  |    |
+//!         |                        |      undelivered | |    |
+//!         |                      cache <---------- Handoff   |
+//!         +--> ClientConn (an exchange each) <---------------+
+//! ```
+//! It decides nothing: all that can be decided is decided by those parts. Sockets are the
+//! embedder's, who names the connections it accepts ([`ConnId::In`]) and makes those the node asks
+//! for ([`ConnId::Out`]).
+//!
+//! After each [`Node::handle`], poll [`Node::poll_output`] until it gives nothing, and come back
+//! with [`Input::Tick`] at [`Node::poll_timeout`].
+
+mod exchange;
+mod inbound;
+mod spread;
+mod timers;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::cache::{self, Shards, Unsharded};
+use crate::cluster::{self, Cluster, Event, View};
+use crate::http::{ClientLimits, Limits};
+use crate::op::{Ack, Handoff, HandoffLimits};
+use crate::service::{Facts, Stage};
+use crate::{Duration, Failure, Instant, NodeId, Now, Rng, mdns};
+
+use exchange::Exchanges;
+use inbound::Inbound;
+use spread::Spread;
+use timers::Timers;
+
+/// Expired records freed in one go.
+const EXPIRE_BUDGET: usize = 256;
+
+/// Time between two goes.
+const EXPIRE_PAUSE: Duration = Duration::from_millis(1);
+
+/// What a node is built from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who the node is, and how it finds others.
+    pub cluster: cluster::Config,
+    /// What it may hold.
+    pub cache: cache::Config,
+    /// Limits of connections to it.
+    pub limits: Limits,
+    /// Limits of connections from it.
+    pub client: ClientLimits,
+    /// How much is kept for peers that are away.
+    pub handoff: HandoffLimits,
+    /// Which copies a write's answer waits for.
+    pub ack: Ack,
+    /// What all its chance follows from.
+    pub seed: u64,
+}
+
+impl Config {
+    /// The defaults of everything but who it is.
+    #[must_use]
+    pub fn new(cluster: cluster::Config, seed: u64) -> Self {
+        let id = cluster.me.map_or(NodeId::from_bits(0), |me| me.id);
+        Self {
+            cache: cache::Config {
+                seed,
+                ..cache::Config::new(cluster.region.clone(), id)
+            },
+            cluster,
+            limits: Limits::default(),
+            client: ClientLimits::default(),
+            handoff: HandoffLimits::default(),
+            ack: Ack::default(),
+            seed,
+        }
+    }
+}
+
+/// A connection's name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConnId {
+    /// One the embedder has accepted, and numbered.
+    In(u64),
+    /// One the node has asked for by [`Output::Connect`].
+    Out(u64),
+}
+
+/// Something has happened. Unknown connections and tokens are ignored.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A connection was accepted; a number is never used twice.
+    Accepted {
+        /// Its number.
+        conn: u64,
+        /// Who is at its other end.
+        from: SocketAddr,
+    },
+    /// Bytes arrived; none mean that no more will.
+    Received {
+        /// On which connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A connection has broken.
+    Closed(ConnId),
+    /// A connection asked for is there.
+    Connected(u64),
+    /// A connection asked for could not be made.
+    ConnectFailed {
+        /// Its number.
+        conn: u64,
+        /// Why.
+        why: Failure,
+    },
+    /// A datagram of multicast DNS arrived.
+    Datagram(mdns::Datagram<'a>),
+    /// An interface is up, or has changed.
+    Interface(mdns::Interface),
+    /// The interface of this index is gone.
+    InterfaceDown(u32),
+    /// The answer to [`Output::Resolve`]; no addresses if there is none.
+    Resolved {
+        /// The question's token.
+        token: u64,
+        /// The addresses.
+        addrs: &'a [SocketAddr],
+    },
+    /// HTTP listens: make the node known.
+    Announce,
+    /// Say goodbye. The node still answers, until the embedder ends it.
+    Leave,
+    /// Nothing but time has passed.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send bytes.
+    Send {
+        /// On which connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Close a connection once what was to be sent is; the node has forgotten it.
+    Close(ConnId),
+    /// Make a connection and report [`Input::Connected`] or [`Input::ConnectFailed`]; unless
+    /// [`Output::Close`] comes first.
+    Connect {
+        /// Its number.
+        conn: u64,
+        /// Where to.
+        addr: SocketAddr,
+    },
+    /// Send a datagram of multicast DNS.
+    Datagram(mdns::Transmit),
+    /// Look a name up and report [`Input::Resolved`].
+    Resolve {
+        /// Names the question in the report.
+        token: u64,
+        /// The name.
+        host: String,
+        /// The port to put into the addresses.
+        port: u16,
+    },
+}
+
+/// What can be woken by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    Cluster,
+    Handoff,
+    Expiry,
+    Inbound(u64),
+    Exchange(u64),
+    Spread(u64),
+}
+
+/// Something that may have to be looked at again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Work {
+    Inbound(u64),
+    Spread(u64),
+}
+
+/// A node.
+#[derive(Debug)]
+pub struct Node {
+    cluster: Cluster,
+    view: Arc<View>,
+    shards: Unsharded,
+    handoff: Handoff,
+    inbound: BTreeMap<u64, Inbound>,
+    exchanges: Exchanges,
+    spreads: BTreeMap<u64, Spread>,
+    next_spread: u64,
+    timers: Timers<Timer>,
+    work: VecDeque<Work>,
+    output: VecDeque<Output>,
+    facts: Facts,
+    started: Instant,
+    leaving: bool,
+    limits: Limits,
+    ack: Ack,
+    rng: Rng,
+}
+
+impl Node {
+    /// A node that has just begun and knows nobody.
+    #[must_use]
+    pub fn new(now: Now, config: Config) -> Self {
+        let mut rng = Rng::new(config.seed);
+        let region = config.cluster.region.clone();
+        let cluster = Cluster::new(now.mono, config.cluster, rng.next_u64());
+        let mut node = Self {
+            view: cluster.view(),
+            cluster,
+            shards: Unsharded::new(config.cache),
+            handoff: Handoff::new(config.handoff, rng.next_u64()),
+            inbound: BTreeMap::new(),
+            exchanges: Exchanges::new(config.client),
+            spreads: BTreeMap::new(),
+            next_spread: 0,
+            timers: Timers::new(),
+            work: VecDeque::new(),
+            output: VecDeque::new(),
+            facts: Facts::new(region),
+            started: now.mono,
+            leaving: false,
+            limits: config.limits,
+            ack: config.ack,
+            rng,
+        };
+        node.settle(now);
+        node
+    }
+
+    /// The node's id of the moment.
+    #[must_use]
+    pub fn id(&self) -> Option<NodeId> {
+        self.cluster.id()
+    }
+
+    /// The peers it sees.
+    #[must_use]
+    pub const fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Its cache.
+    #[must_use]
+    pub const fn shards(&self) -> &Unsharded {
+        &self.shards
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match (self.leaving, self.cluster.is_ready()) {
+            (true, _) => Stage::Leaving,
+            (false, true) => Stage::Ready,
+            (false, false) => Stage::Starting,
+        }
+    }
+
+    /// Whether all goodbyes are said.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.cluster.is_left()
+    }
+
+    /// The node as its pages show it.
+    #[must_use]
+    pub fn facts(&self, now: Now) -> Facts {
+        let mut facts = self.facts.clone();
+        facts.observe(&self.cluster);
+        facts.stage = self.stage();
+        facts.uptime = now.mono.saturating_since(self.started);
+        self.shards
+            .for_each(|shard| facts.cache += shard.stats(now));
+        facts.connections.open = self.inbound.len() as u64;
+        facts.queues.spreading = self.spreads.len() as u64;
+        facts.queues.waiting = self.handoff.len() as u64;
+        facts.queues.dropped = self.handoff.dropped();
+        facts
+    }
+
+    /// Something has happened.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        let mono = now.mono;
+        match input {
+            Input::Accepted { conn, from } => self.accepted(now, conn, from),
+            Input::Received {
+                conn: ConnId::In(conn),
+                bytes,
+            } => self.received(now, conn, bytes),
+            Input::Received {
+                conn: ConnId::Out(conn),
+                bytes,
+            } => self.answered(now, conn, bytes),
+            Input::Closed(ConnId::In(conn)) => self.forget(conn),
+            Input::Closed(ConnId::Out(conn)) => self.broken(now, conn),
+            Input::Connected(conn) => self.exchanges.connected(conn, mono, &mut self.output),
+            Input::ConnectFailed { conn, why } => self.failed(now, conn, why),
+            Input::Datagram(datagram) => self.cluster.handle_datagram(mono, datagram),
+            Input::Interface(interface) => self.cluster.handle_interface(mono, interface),
+            Input::InterfaceDown(index) => self.cluster.handle_interface_down(mono, index),
+            Input::Resolved { token, addrs } => self.cluster.handle_resolved(mono, token, addrs),
+            Input::Announce => self.cluster.announce(mono),
+            Input::Leave => {
+                self.leaving = true;
+                self.cluster.leave(mono);
+            }
+            Input::Tick => {}
+        }
+        while let Some(timer) = self.timers.pop(mono) {
+            self.fire(now, timer);
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do; poll until there is none, after `new` and each [`handle`](Self::handle).
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.output.pop_front()
+    }
+
+    /// When to come back with [`Input::Tick`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn fire(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::Cluster => self.cluster.handle_timeout(now.mono),
+            Timer::Handoff => self.handoff.handle_timeout(now.mono),
+            Timer::Expiry => self.shards.for_each(|shard| {
+                shard.expire(now, EXPIRE_BUDGET);
+            }),
+            Timer::Inbound(conn) => {
+                if let Some(inbound) = self.inbound.get_mut(&conn) {
+                    inbound.http.handle_timeout(now.mono);
+                    self.work.push_back(Work::Inbound(conn));
+                }
+            }
+            Timer::Exchange(conn) => self.failed(now, conn, Failure::TimedOut),
+            Timer::Spread(id) => {
+                if let Some(spread) = self.spreads.get_mut(&id) {
+                    spread.fanout.handle_timeout(now.mono);
+                    self.work.push_back(Work::Spread(id));
+                }
+            }
+        }
+    }
+
+    /// Lets every part do what the others have given it to do.
+    fn settle(&mut self, now: Now) {
+        loop {
+            while let Some(event) = self.cluster.poll_event() {
+                self.observe(now, event);
+            }
+            while let Some(action) = self.cluster.poll_action() {
+                self.act(now, action);
+            }
+            while let Some(resend) = self.handoff.poll_transmit(now.mono) {
+                self.resend(now, resend);
+            }
+            match self.work.pop_front() {
+                Some(Work::Inbound(conn)) => self.pump(now, conn),
+                Some(Work::Spread(id)) => self.step(now, id),
+                None => break,
+            }
+        }
+        self.timers.set(Timer::Cluster, self.cluster.poll_timeout());
+        self.timers.set(Timer::Handoff, self.handoff.poll_timeout());
+        let mut expiry = None;
+        self.shards.for_each(|shard| expiry = shard.next_expiry());
+        // What one go has left undone can wait for the next.
+        let expiry = expiry.map(|at| at.max(now.mono + EXPIRE_PAUSE));
+        self.timers.set(Timer::Expiry, expiry);
+    }
+
+    fn observe(&mut self, now: Now, event: Event) {
+        match event {
+            Event::ViewChanged(view) => self.view = view,
+            Event::PeerUp(peer) => self.handoff.handle_up(now.mono, peer.id),
+            Event::PeerGone(peer) => self.handoff.handle_gone(peer.id),
+            Event::Renamed { new, .. } => {
+                self.shards.for_each(|shard| shard.set_node(new));
+                for inbound in self.inbound.values_mut() {
+                    inbound.http.set_node(Some(new));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use crate::net::{Net, addr};
+use zerocache_proto::Duration;
+use zerocache_proto::node::{ConnId, Input};
+use zerocache_proto::service::Stage;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn pages_show_the_node_and_its_peers() {
+    let mut net = Net::new(&["london", "london", "paris"]);
+    net.ask(0, "PUT /london/k", "v");
+    net.run(SECOND);
+    let (status, page, _) = net.ask(0, "GET /status", "");
+    assert_eq!(status, 200);
+    let id = net.node(0).id().expect("a node");
+    for part in [
+        format!(r#"{{"id": "{id}", "region": "london""#),
+        r#""stage": "ready""#.to_owned(),
+        r#""latency_ms": "#.to_owned(),
+        format!(
+            r#""address": "{}", "kind": "zc", "routable": true"#,
+            addr(2)
+        ),
+        r#""spreading": 0, "delivered": 2, "failed": 0"#.to_owned(),
+    ] {
+        assert!(page.contains(&part), "{part} not in {page}");
+    }
+    let (_, page, _) = net.ask(0, "GET /metrics", "");
+    assert!(
+        page.contains("zerocache_writes_total{kind=\"put\"} 1\n"),
+        "{page}"
+    );
+    let (_, page, _) = net.ask(0, "GET /", "");
+    assert!(page.contains("<h1>zerocache") && page.ends_with("</html>\n"));
+    let (_, page, _) = net.ask(0, "GET /_zc/1/members", "");
+    assert!(
+        page.starts_with(&format!("{id} london {} zc\n", addr(0))),
+        "{page}"
+    );
+    assert_eq!(page.lines().count(), 3);
+}
+
+#[test]
+fn a_node_is_ready_from_announcement_to_goodbye() {
+    let mut net = Net::new(&["london", "london"]);
+    net.run(10 * SECOND);
+    assert_eq!(net.node(0).stage(), Stage::Ready);
+    assert_eq!(net.ask(0, "GET /readyz", "").0, 200);
+    net.input(0, Input::Leave);
+    assert_eq!(net.ask(0, "GET /readyz", "").0, 503);
+    assert_eq!(net.ask(0, "GET /healthz", "").0, 200);
+    net.run(SECOND);
+    assert!(net.node(0).is_left());
+}
+
+#[test]
+fn one_connection_serves_many_requests_in_order() {
+    let mut net = Net::new(&["london", "london"]);
+    let conn = net.open(0);
+    let script = "PUT /london/a HTTP/1.1\r\nContent-Length: 1\r\n\r\n1\
+                  GET /london/a HTTP/1.1\r\n\r\n\
+                  DELETE /london/a HTTP/1.1\r\n\r\n\
+                  GET /london/a HTTP/1.1\r\n\r\n";
+    // In pieces, down to single bytes, while the writes' answers are kept back for their copies.
+    for piece in script.as_bytes().chunks(7) {
+        net.write(0, conn, piece);
+    }
+    let (first, _) = net.read(conn);
+    assert_eq!(first, "", "the first answer waits for its copy");
+    net.run(SECOND);
+    let (text, closed) = net.read(conn);
+    let statuses: Vec<_> = text.matches("HTTP/1.1 ").collect();
+    assert_eq!(statuses.len(), 4, "{text}");
+    let codes: Vec<_> = text
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .map(|answer| &answer[..3])
+        .collect();
+    assert_eq!(codes, ["200", "200", "200", "404"]);
+    assert!(!closed);
+}
+
+#[test]
+fn a_client_that_goes_does_not_stop_the_spread() {
+    let mut net = Net::new(&["london", "london"]);
+    let conn = net.open(0);
+    net.write(
+        0,
+        conn,
+        b"PUT /london/k HTTP/1.1\r\nContent-Length: 1\r\n\r\nv",
+    );
+    net.input(0, Input::Closed(ConnId::In(conn)));
+    net.run(SECOND);
+    assert_eq!(net.get(1, "/london/k").as_deref(), Some("v"));
+}
+
+#[test]
+fn a_client_that_ends_its_half_still_gets_its_answer() {
+    let mut net = Net::new(&["london", "london"]);
+    let conn = net.open(0);
+    net.write(
+        0,
+        conn,
+        b"PUT /london/k HTTP/1.1\r\nContent-Length: 1\r\n\r\nv",
+    );
+    net.write(0, conn, b"");
+    net.run(SECOND);
+    let (text, closed) = net.read(conn);
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(closed);
+}
+
+#[test]
+fn garbage_is_answered_and_the_connection_closed() {
+    let mut net = Net::new(&["london"]);
+    let conn = net.open(0);
+    net.write(0, conn, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n");
+    net.run(5 * SECOND);
+    let (text, closed) = net.read(conn);
+    assert!(text.starts_with("HTTP/1.1 400"), "{text}");
+    assert!(closed);
+    // A head that never comes.
+    let conn = net.open(0);
+    net.write(0, conn, b"GET /lon");
+    net.run(15 * SECOND);
+    let (text, closed) = net.read(conn);
+    assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+    assert!(closed);
+}
+
+#[test]
+fn who_sends_on_and_on_without_reading_is_shown_out() {
+    let mut net = Net::new(&["london", "london"]);
+    let conn = net.open(0);
+    net.write(
+        0,
+        conn,
+        b"PUT /london/k HTTP/1.1\r\nContent-Length: 1\r\n\r\nv",
+    );
+    let request = b"GET /london/k HTTP/1.1\r\n\r\n".repeat(10_000);
+    let mut closed = false;
+    for _ in 0..10 {
+        net.write(0, conn, &request);
+        closed |= net.read(conn).1;
+    }
+    assert!(closed);
+    assert_eq!(net.get(1, "/london/k"), None, "no time has passed");
+    net.run(SECOND);
+    assert_eq!(net.get(1, "/london/k").as_deref(), Some("v"));
+}
+
+#[test]
+fn unknown_connections_and_tokens_are_ignored() {
+    let mut net = Net::new(&["london"]);
+    for conn in [ConnId::In(999), ConnId::Out(999)] {
+        net.input(
+            0,
+            Input::Received {
+                conn,
+                bytes: b"GET / HTTP/1.1\r\n\r\n",
+            },
+        );
+        net.input(0, Input::Closed(conn));
+    }
+    net.input(0, Input::Connected(999));
+    net.input(
+        0,
+        Input::ConnectFailed {
+            conn: 999,
+            why: zerocache_proto::Failure::Reset,
+        },
+    );
+    net.input(
+        0,
+        Input::Resolved {
+            token: 999,
+            addrs: &[],
+        },
+    );
+    net.input(0, Input::InterfaceDown(7));
+}
+
+#[test]
+fn expired_values_are_freed_without_being_asked_for() {
+    let mut net = Net::new(&["london"]);
+    for n in 0..1000 {
+        net.ask(0, &format!("PUT /london/k{n}?expiry=2"), "v");
+    }
+    assert!(net.node(0).facts(net.clock()).cache.local.bytes > 0);
+    net.run(3 * SECOND);
+    let cache = net.node(0).facts(net.clock()).cache;
+    assert_eq!((cache.local.bytes, cache.local.expirations), (0, 1000));
+}

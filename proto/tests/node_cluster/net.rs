@@ -1,0 +1,366 @@
+//! A network of nodes: bytes take their time, the dead refuse or say nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use zerocache_proto::cluster::{Config as ClusterConfig, Me, StaticPeer};
+use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
+use zerocache_proto::{Duration, Failure, Instant, NodeId, Now, Region};
+
+const START: u64 = 1_700_000_000_000;
+const PORT: u16 = 6789;
+
+/// How a node is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    Alive,
+    /// Its host answers that nobody listens.
+    Killed,
+    /// Nothing comes back.
+    Silent,
+}
+
+pub(crate) struct Net {
+    now: Instant,
+    nodes: Vec<Node>,
+    fates: Vec<Fate>,
+    regions: Vec<Region>,
+    /// The other end of each connection.
+    links: BTreeMap<(usize, ConnId), End>,
+    events: BTreeMap<(Instant, u64), (usize, Event)>,
+    serial: u64,
+    /// What the clients' connections have received.
+    clients: BTreeMap<u64, Client>,
+    /// Every copy and request between nodes: from, to, first line.
+    pub(crate) log: Vec<(usize, usize, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Node(usize, ConnId),
+    Client(u64),
+}
+
+#[derive(Default)]
+struct Client {
+    bytes: Vec<u8>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Event {
+    Accepted(u64, SocketAddr),
+    Bytes(ConnId, Vec<u8>),
+    Closed(ConnId),
+    Connected(u64),
+    Failed(u64, Failure),
+    Resolved(u64, Vec<SocketAddr>),
+}
+
+pub(crate) fn addr(node: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, node as u8 + 1], PORT))
+}
+
+impl Net {
+    /// Nodes of these regions that know the first of them; run until they see each other.
+    pub(crate) fn new(regions: &[&str]) -> Self {
+        Self::with(regions, |_| ())
+    }
+
+    pub(crate) fn with(regions: &[&str], change: impl Fn(&mut Config)) -> Self {
+        let mut net = Self {
+            now: Instant::from_millis(10),
+            nodes: Vec::new(),
+            fates: Vec::new(),
+            regions: Vec::new(),
+            links: BTreeMap::new(),
+            events: BTreeMap::new(),
+            serial: 0,
+            clients: BTreeMap::new(),
+            log: Vec::new(),
+        };
+        for (index, region) in regions.iter().enumerate() {
+            let region = Region::new(region).expect("valid");
+            let first = StaticPeer {
+                region: None,
+                host: addr(0).ip().to_string(),
+                port: PORT,
+            };
+            let cluster = ClusterConfig {
+                region: region.clone(),
+                me: Some(Me {
+                    id: NodeId::derive(&region, addr(index)),
+                    addr: Some(addr(index)),
+                    port: PORT,
+                }),
+                peers: vec![first],
+                mdns: None,
+            };
+            let mut config = Config::new(cluster, index as u64 + 1);
+            change(&mut config);
+            net.nodes.push(Node::new(net.clock(), config));
+            net.fates.push(Fate::Alive);
+            net.regions.push(region);
+            net.drain(index);
+        }
+        for index in 0..net.nodes.len() {
+            net.input(index, Input::Announce);
+        }
+        for _ in 0..600 {
+            net.run(Duration::from_millis(100));
+            let others = net.nodes.len() - 1;
+            if net
+                .nodes
+                .iter()
+                .all(|node| node.view().peers().count() == others)
+            {
+                net.log.clear();
+                return net;
+            }
+        }
+        let seen: Vec<_> = net
+            .nodes
+            .iter()
+            .map(|node| node.view().peers().count())
+            .collect();
+        assert_eq!(seen, [], "they do not all see each other");
+        net
+    }
+
+    pub(crate) fn clock(&self) -> Now {
+        Now {
+            mono: self.now,
+            unix_ms: START + self.now.as_millis(),
+        }
+    }
+
+    pub(crate) fn node(&self, index: usize) -> &Node {
+        &self.nodes[index]
+    }
+
+    pub(crate) fn doom(&mut self, index: usize, fate: Fate) {
+        self.fates[index] = fate;
+        if fate == Fate::Killed {
+            let broken: Vec<_> = self.links.iter().map(|(from, to)| (*from, *to)).collect();
+            for (from, end) in broken {
+                if let (true, End::Node(other, conn)) = (from.0 == index, end) {
+                    self.post(Duration::ZERO, other, Event::Closed(conn));
+                    self.links.remove(&from);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn input(&mut self, index: usize, input: Input<'_>) {
+        let now = self.clock();
+        self.nodes[index].handle(now, input);
+        self.drain(index);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    fn step(&mut self, end: Instant) -> bool {
+        let alive = (0..self.nodes.len()).filter(|index| self.fates[*index] == Fate::Alive);
+        let timers = alive.filter_map(|index| Some((self.nodes[index].poll_timeout()?, index)));
+        let timer = timers.min();
+        let event = self.events.first_key_value().map(|(key, _)| *key);
+        let next = [timer.map(|(at, _)| at), event.map(|(at, _)| at)];
+        let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        match event.filter(|(when, _)| *when == at) {
+            Some(key) => {
+                let (node, event) = self.events.remove(&key).expect("seen above");
+                self.happen(node, event);
+            }
+            None => {
+                let (_, index) = timer.expect("nothing else was due");
+                self.input(index, Input::Tick);
+                let next = self.nodes[index].poll_timeout();
+                assert!(next.is_none_or(|next| next > at), "a fired timer moves");
+            }
+        }
+        true
+    }
+
+    fn happen(&mut self, node: usize, event: Event) {
+        if self.fates[node] != Fate::Alive {
+            return;
+        }
+        match event {
+            Event::Accepted(conn, from) => self.input(node, Input::Accepted { conn, from }),
+            Event::Bytes(conn, bytes) => {
+                self.input(
+                    node,
+                    Input::Received {
+                        conn,
+                        bytes: &bytes,
+                    },
+                );
+            }
+            Event::Closed(conn) => {
+                self.links.remove(&(node, conn));
+                self.input(node, Input::Closed(conn));
+            }
+            Event::Connected(conn) => self.input(node, Input::Connected(conn)),
+            Event::Failed(conn, why) => self.input(node, Input::ConnectFailed { conn, why }),
+            Event::Resolved(token, addrs) => {
+                let addrs = &addrs;
+                self.input(node, Input::Resolved { token, addrs });
+            }
+        }
+    }
+
+    fn post(&mut self, delay: Duration, node: usize, event: Event) {
+        self.serial += 1;
+        self.events
+            .insert((self.now + delay, self.serial), (node, event));
+    }
+
+    /// One way between two nodes.
+    fn latency(&self, one: usize, other: usize) -> Duration {
+        let near = self.regions[one] == self.regions[other];
+        Duration::from_millis(if near { 1 } else { 20 })
+    }
+
+    fn drain(&mut self, node: usize) {
+        while let Some(output) = self.nodes[node].poll_output() {
+            match output {
+                Output::Send { conn, bytes } => self.send(node, conn, bytes),
+                Output::Close(conn) => self.close(node, conn),
+                Output::Connect { conn, addr } => self.connect(node, conn, addr),
+                Output::Resolve { token, host, port } => {
+                    let ip = host.parse().expect("an address");
+                    let found = vec![SocketAddr::new(ip, port)];
+                    self.post(
+                        Duration::from_millis(1),
+                        node,
+                        Event::Resolved(token, found),
+                    );
+                }
+                Output::Datagram(_) => unreachable!("no multicast here"),
+            }
+        }
+    }
+
+    fn connect(&mut self, from: usize, conn: u64, to: SocketAddr) {
+        let Some(to) = (0..self.nodes.len()).find(|index| addr(*index) == to) else {
+            return self.post(
+                Duration::ZERO,
+                from,
+                Event::Failed(conn, Failure::Unreachable),
+            );
+        };
+        let delay = self.latency(from, to);
+        match self.fates[to] {
+            Fate::Silent => {}
+            Fate::Killed => self.post(delay * 2, from, Event::Failed(conn, Failure::Refused)),
+            Fate::Alive => {
+                self.serial += 1;
+                let accepted = self.serial;
+                let (near, far) = (ConnId::Out(conn), ConnId::In(accepted));
+                self.links.insert((from, near), End::Node(to, far));
+                self.links.insert((to, far), End::Node(from, near));
+                self.post(delay, to, Event::Accepted(accepted, addr(from)));
+                self.post(delay * 2, from, Event::Connected(conn));
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, conn: ConnId, bytes: Vec<u8>) {
+        match self.links.get(&(from, conn)).copied() {
+            Some(End::Node(to, end)) => {
+                if matches!(conn, ConnId::Out(_)) {
+                    let line = bytes
+                        .split(|byte| *byte == b'\r')
+                        .next()
+                        .unwrap_or_default();
+                    self.log
+                        .push((from, to, String::from_utf8_lossy(line).into_owned()));
+                }
+                self.post(self.latency(from, to), to, Event::Bytes(end, bytes));
+            }
+            Some(End::Client(id)) => {
+                self.clients.entry(id).or_default().bytes.extend(bytes);
+            }
+            None => {}
+        }
+    }
+
+    fn close(&mut self, from: usize, conn: ConnId) {
+        match self.links.remove(&(from, conn)) {
+            Some(End::Node(to, end)) => {
+                let delay = self.latency(from, to);
+                self.post(delay, to, Event::Bytes(end, Vec::new()));
+                self.post(delay, to, Event::Closed(end));
+            }
+            Some(End::Client(id)) => self.clients.entry(id).or_default().closed = true,
+            None => {}
+        }
+    }
+
+    /// A client's connection to a node.
+    pub(crate) fn open(&mut self, node: usize) -> u64 {
+        self.serial += 1;
+        let conn = self.serial;
+        self.links
+            .insert((node, ConnId::In(conn)), End::Client(conn));
+        self.clients.insert(conn, Client::default());
+        let from = SocketAddr::from(([192, 168, 0, 1], 50_000));
+        self.input(node, Input::Accepted { conn, from });
+        conn
+    }
+
+    pub(crate) fn write(&mut self, node: usize, conn: u64, bytes: &[u8]) {
+        let conn = ConnId::In(conn);
+        self.input(node, Input::Received { conn, bytes });
+    }
+
+    /// What the node has answered on a client's connection since the last look, and whether it has
+    /// closed it.
+    pub(crate) fn read(&mut self, conn: u64) -> (String, bool) {
+        let client = self.clients.get_mut(&conn).expect("opened");
+        let bytes = core::mem::take(&mut client.bytes);
+        (String::from_utf8(bytes).expect("text"), client.closed)
+    }
+
+    /// Sends a request over a new connection; status, body, and how long that took.
+    pub(crate) fn ask(&mut self, node: usize, line: &str, body: &str) -> (u16, String, Duration) {
+        let conn = self.open(node);
+        let length = body.len();
+        let request = format!("{line} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}");
+        let begun = self.now;
+        self.write(node, conn, request.as_bytes());
+        for _ in 0..2000 {
+            let (text, _) = self.read(conn);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let status = head[9..12].parse().expect("a status");
+                let took = self.now.saturating_since(begun);
+                let body = body.to_owned();
+                self.input(node, Input::Closed(ConnId::In(conn)));
+                return (status, body, took);
+            }
+            self.run(Duration::from_millis(1));
+        }
+        (0, String::new(), self.now.saturating_since(begun))
+    }
+
+    pub(crate) fn get(&mut self, node: usize, path: &str) -> Option<String> {
+        let (status, body, _) = self.ask(node, &format!("GET {path}"), "");
+        assert!(status == 200 || status == 404, "{status}");
+        (status == 200).then_some(body)
+    }
+
+    /// The copies sent since the last look, without what else nodes ask each other.
+    pub(crate) fn copies(&mut self) -> BTreeSet<(usize, usize, String)> {
+        let all = core::mem::take(&mut self.log).into_iter();
+        all.filter(|(_, _, line)| line.starts_with("PUT") || line.starts_with("DELETE"))
+            .collect()
+    }
+}

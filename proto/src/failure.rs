@@ -16,6 +16,8 @@ pub enum Failure {
     Malformed,
     /// There is no way to that address from here.
     Unreachable,
+    /// Too many exchanges with that peer are under way already; it was not asked.
+    Overloaded,
 }
 
 impl fmt::Display for Failure {
@@ -26,6 +28,7 @@ impl fmt::Display for Failure {
             Self::Reset => "connection lost",
             Self::Malformed => "answer not understood",
             Self::Unreachable => "no route",
+            Self::Overloaded => "too many exchanges under way",
         })
     }
 }

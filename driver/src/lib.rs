@@ -1,1 +1,34 @@
-//! The loops between the protocol core and an async runtime.
+//! The loops between `zerocache_proto` and an async runtime, written once.
+//!
+//! [`Node`] and [`Client`] work on any [`Runtime`]; the crates `zerocache-tokio` and others name theirs.
+//! Nothing in here decides on the protocol: bytes in, bytes out, timers, tasks.
+
+pub mod runtime;
+
+mod accept;
+mod admission;
+mod alarm;
+mod budget;
+mod builder;
+mod client;
+mod clock;
+mod conn;
+mod discovery;
+mod entropy;
+mod error;
+mod life;
+mod links;
+mod membership;
+mod node;
+mod outbox;
+mod pool;
+mod shards;
+mod signal;
+mod spread;
+
+pub use admission::Admission;
+pub use builder::{DEFAULT_BOUNDS, DEFAULT_PORT, NodeBuilder};
+pub use client::{Client, ClientBuilder, ClientStats, MAX_KEY};
+pub use error::{Error, StartError};
+pub use node::Node;
+pub use runtime::{Ambient, Runtime};

@@ -1,0 +1,258 @@
+//! How many connections a node holds, in all and of one source, and which goes when one too many comes.
+
+use crate::signal::Signal;
+use futures_util::task::AtomicWaker;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use zerocache_proto::Instant;
+
+const BUSY: u64 = 0;
+const LEAVING: u64 = u64::MAX;
+
+/// The bounds on inbound connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The most connections at once.
+    pub connections: usize,
+    /// The most connections at once from one source address.
+    pub per_source: usize,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            per_source: 256,
+        }
+    }
+}
+
+/// The connections a node holds.
+#[derive(Debug)]
+pub(crate) struct Door {
+    bounds: Admission,
+    held: Mutex<Held>,
+    emptied: Signal,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    tickets: BTreeMap<u64, (IpAddr, Arc<Mark>)>,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// What the door sees of a connection: since when it is idle, and how to tell it to go.
+#[derive(Debug)]
+struct Mark {
+    /// Nanoseconds of the monotonic clock; [`BUSY`], or [`LEAVING`] once it has been told to go.
+    idle_since: AtomicU64,
+    waker: AtomicWaker,
+}
+
+/// A connection's place; dropping it frees it.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    door: Arc<Door>,
+    number: u64,
+    mark: Arc<Mark>,
+}
+
+impl Door {
+    pub(crate) fn new(bounds: Admission) -> Arc<Self> {
+        Arc::new(Self {
+            bounds,
+            held: Mutex::default(),
+            emptied: Signal::default(),
+        })
+    }
+
+    /// A place for one more connection from `source`. Where there is none, the connection longest idle
+    /// is told to go and its place is taken; `None` if every one is busy.
+    pub(crate) fn admit(self: &Arc<Self>, source: IpAddr) -> Option<Ticket> {
+        let mut held = self.lock();
+        let of_source = held.by_source.get(&source).copied().unwrap_or(0);
+        if of_source >= self.bounds.per_source {
+            held.oldest_idle(Some(source))?.go();
+        } else if held.tickets.len() >= self.bounds.connections {
+            held.oldest_idle(None)?.go();
+        }
+        let number = held.next;
+        held.next = held.next.wrapping_add(1);
+        let mark = Arc::new(Mark {
+            idle_since: AtomicU64::new(BUSY),
+            waker: AtomicWaker::new(),
+        });
+        held.tickets.insert(number, (source, mark.clone()));
+        *held.by_source.entry(source).or_insert(0) += 1;
+        drop(held);
+        Some(Ticket {
+            door: self.clone(),
+            number,
+            mark,
+        })
+    }
+
+    /// How many connections there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().tickets.len()
+    }
+
+    /// The bounds.
+    pub(crate) const fn bounds(&self) -> Admission {
+        self.bounds
+    }
+
+    /// Ready once there is no connection.
+    pub(crate) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.emptied.poll(cx, || (self.len() == 0).then_some(()))
+    }
+
+    /// Wakes every connection, to see that the node is stopping.
+    pub(crate) fn wake_all(&self) {
+        self.lock()
+            .tickets
+            .values()
+            .for_each(|(_, mark)| mark.waker.wake());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn oldest_idle(&self, source: Option<IpAddr>) -> Option<Arc<Mark>> {
+        self.tickets
+            .values()
+            .filter(|(from, _)| source.is_none_or(|source| source == *from))
+            .map(|(_, mark)| (mark.idle_since.load(Ordering::Relaxed), mark))
+            .filter(|(since, _)| *since != BUSY && *since != LEAVING)
+            .min_by_key(|(since, _)| *since)
+            .map(|(_, mark)| mark.clone())
+    }
+}
+
+impl Mark {
+    /// Told to go, it stays so: a race with [`Mark::go`] is settled in its favour.
+    fn change(&self, was: u64, is: u64) {
+        let _ = self
+            .idle_since
+            .compare_exchange(was, is, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn go(&self) {
+        self.idle_since.store(LEAVING, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+impl Ticket {
+    /// The task to wake when the connection has to go.
+    pub(crate) fn register(&self, waker: &std::task::Waker) {
+        self.mark.waker.register(waker);
+    }
+
+    /// Says that the connection is idle, now; since when stays as it was if it had been idle before.
+    pub(crate) fn set_idle(&self, now: Instant) {
+        let since = now.as_nanos().clamp(1, LEAVING - 1);
+        self.mark.change(BUSY, since);
+    }
+
+    /// Says that the connection has work.
+    pub(crate) fn set_busy(&self) {
+        let was = self.mark.idle_since.load(Ordering::Relaxed);
+        if was != BUSY && was != LEAVING {
+            self.mark.change(was, BUSY);
+        }
+    }
+
+    /// Whether the connection was told to go.
+    pub(crate) fn must_go(&self) -> bool {
+        self.mark.idle_since.load(Ordering::Acquire) == LEAVING
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut held = self.door.lock();
+        let Some((source, _)) = held.tickets.remove(&self.number) else {
+            return;
+        };
+        if let Some(count) = held.by_source.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                held.by_source.remove(&source);
+            }
+        }
+        let empty = held.tickets.is_empty();
+        drop(held);
+        if empty {
+            self.door.emptied.notify();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn the_longest_idle_makes_place() {
+        let door = Door::new(Admission {
+            connections: 2,
+            per_source: 2,
+        });
+        let a = door.admit(source(1)).unwrap();
+        let b = door.admit(source(2)).unwrap();
+        a.set_idle(Instant::from_millis(20));
+        b.set_idle(Instant::from_millis(10));
+        let c = door.admit(source(3)).unwrap();
+        assert!(b.must_go() && !a.must_go() && !c.must_go());
+        // It stays told, whatever it does next.
+        b.set_busy();
+        assert!(b.must_go());
+    }
+
+    #[test]
+    fn where_all_are_busy_there_is_no_place() {
+        let door = Door::new(Admission {
+            connections: 1,
+            per_source: 1,
+        });
+        let a = door.admit(source(1)).unwrap();
+        assert!(door.admit(source(2)).is_none());
+        drop(a);
+        assert!(door.admit(source(2)).is_some());
+    }
+
+    #[test]
+    fn one_source_can_not_take_every_place() {
+        let door = Door::new(Admission {
+            connections: 10,
+            per_source: 1,
+        });
+        let a = door.admit(source(1)).unwrap();
+        let other = door.admit(source(2)).unwrap();
+        other.set_idle(Instant::from_millis(1));
+        assert!(
+            door.admit(source(1)).is_none(),
+            "only a connection of its own may make place"
+        );
+        a.set_idle(Instant::from_millis(2));
+        let _instead = door.admit(source(1)).unwrap();
+        assert!(a.must_go() && !other.must_go());
+        assert_eq!(
+            door.len(),
+            3,
+            "the one told to go is counted until it has gone"
+        );
+    }
+}

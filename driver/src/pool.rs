@@ -1,0 +1,385 @@
+//! Outbound connections, kept alive between exchanges.
+
+use crate::alarm::Alarm;
+use crate::clock::Clock;
+use crate::runtime::Runtime;
+use futures_channel::oneshot;
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use zerocache_proto::http::{self, ClientConn, ClientLimits, Outgoing, Response};
+use zerocache_proto::op::Phase;
+use zerocache_proto::{Duration, Failure, Instant};
+
+/// The most idle connections kept to one address.
+const IDLE_PER_HOST: usize = 32;
+/// An idle connection is dropped well before a peer's own limit (60 s) would drop it under a request.
+const IDLE_FOR: Duration = Duration::from_secs(45);
+/// The most addresses remembered; beyond it those with nothing going on are forgotten.
+const HOSTS: usize = 2048;
+/// The most exchanges that wait for their turn at one address.
+const WAITING_PER_HOST: usize = 1024;
+
+/// What one exchange gave.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    /// From the first byte written to the whole answer, connecting not counted.
+    pub(crate) rtt: Duration,
+}
+
+/// Why an exchange gave no answer, and how far it had come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost {
+    pub(crate) failure: Failure,
+    pub(crate) phase: Phase,
+}
+
+/// The connections of one node or client. Cheap to clone.
+pub(crate) struct Pool<R: Runtime> {
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R: Runtime> {
+    runtime: R,
+    clock: Clock,
+    limits: ClientLimits,
+    hosts: Mutex<HashMap<SocketAddr, Host<R>>>,
+}
+
+struct Host<R: Runtime> {
+    idle: Vec<Idle<R>>,
+    active: usize,
+    waiting: VecDeque<oneshot::Sender<Slot<R>>>,
+}
+
+struct Idle<R: Runtime> {
+    stream: R::Stream,
+    conn: ClientConn,
+    since: Instant,
+}
+
+impl<R: Runtime> Clone for Pool<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<R: Runtime> Pool<R> {
+    pub(crate) fn new(runtime: R, clock: Clock, limits: ClientLimits) -> Self {
+        let hosts = Mutex::new(HashMap::new());
+        Self {
+            shared: Arc::new(Shared {
+                runtime,
+                clock,
+                limits,
+                hosts,
+            }),
+        }
+    }
+
+    /// Sends `request` to `addr` and waits for the answer until `deadline`, with at most `at_once`
+    /// exchanges under way to that address. Dropping the future gives the exchange up and closes its
+    /// connection, so a half-read answer can never be taken for the next one's.
+    pub(crate) async fn exchange(
+        &self,
+        addr: SocketAddr,
+        request: Outgoing,
+        deadline: Instant,
+        at_once: usize,
+    ) -> Result<Answer, Lost> {
+        let phase = Progress::default();
+        let mut alarm = Alarm::new(self.shared.runtime.clone(), self.shared.clock);
+        let mut work = pin!(self.attempt(addr, request, at_once, &phase));
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            alarm
+                .poll(cx, Some(deadline))
+                .map(|()| Err(Failure::TimedOut))
+        })
+        .await
+        .map_err(|failure| Lost {
+            failure,
+            phase: phase.at(),
+        })
+    }
+
+    /// Closes every idle connection that has been so for too long.
+    pub(crate) fn sweep(&self) {
+        let now = self.shared.clock.mono();
+        let mut hosts = self.shared.lock();
+        hosts.retain(|_, host| {
+            host.idle
+                .retain(|idle| now.saturating_since(idle.since) < IDLE_FOR);
+            !host.is_unused()
+        });
+    }
+
+    /// Closes every idle connection.
+    pub(crate) fn close(&self) {
+        self.shared
+            .lock()
+            .values_mut()
+            .for_each(|host| host.idle.clear());
+    }
+
+    async fn attempt(
+        &self,
+        addr: SocketAddr,
+        request: Outgoing,
+        at_once: usize,
+        phase: &Progress,
+    ) -> Result<Answer, Failure> {
+        let _slot = Slot::take(&self.shared, addr, at_once).await?;
+        if let Some(Idle { stream, conn, .. }) = self.shared.take_idle(addr) {
+            match self.talk(addr, stream, conn, request.clone(), phase).await {
+                // The peer closed it while it was idle; the request never got anywhere.
+                Err(Broken {
+                    failure: Failure::Reset,
+                    answered: false,
+                }) => {}
+                result => return result.map_err(|broken| broken.failure),
+            }
+        }
+        phase.enter(Phase::Connect);
+        let stream = self
+            .shared
+            .runtime
+            .connect(addr)
+            .await
+            .map_err(|error| failure(&error))?;
+        let conn = ClientConn::new(self.shared.limits);
+        self.talk(addr, stream, conn, request, phase)
+            .await
+            .map_err(|broken| broken.failure)
+    }
+
+    /// One exchange on one connection, which goes back to the pool if it can be used again.
+    async fn talk(
+        &self,
+        addr: SocketAddr,
+        mut stream: R::Stream,
+        mut conn: ClientConn,
+        request: Outgoing,
+        phase: &Progress,
+    ) -> Result<Answer, Broken> {
+        let clock = self.shared.clock;
+        let begun = clock.mono();
+        phase.enter(Phase::Write);
+        conn.send(request);
+        let mut answered = false;
+        let result =
+            poll_fn(|cx| poll_exchange(cx, clock, &mut stream, &mut conn, phase, &mut answered))
+                .await;
+        let now = clock.mono();
+        if result.is_ok() && conn.is_reusable() {
+            self.shared.keep(
+                addr,
+                Idle {
+                    stream,
+                    conn,
+                    since: now,
+                },
+            );
+        }
+        let rtt = now.saturating_since(begun);
+        result
+            .map(|response| Answer { response, rtt })
+            .map_err(|failure| Broken { failure, answered })
+    }
+}
+
+/// How an exchange broke, and whether any of the answer had come.
+struct Broken {
+    failure: Failure,
+    answered: bool,
+}
+
+fn poll_exchange<S: crate::runtime::Stream>(
+    cx: &mut Context<'_>,
+    clock: Clock,
+    stream: &mut S,
+    conn: &mut ClientConn,
+    phase: &Progress,
+    answered: &mut bool,
+) -> Poll<Result<Response, Failure>> {
+    loop {
+        while !conn.write_buf().is_empty() {
+            match stream.poll_write(cx, conn.write_buf()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Failure::Reset)),
+                Poll::Ready(Ok(n)) => conn.handle_written(clock.mono(), n),
+                // It may have answered before it hung up (413): look for that first.
+                Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    return Poll::Ready(Err(failure(&error)));
+                }
+                Poll::Ready(Err(_)) => break,
+            }
+        }
+        if conn.write_buf().is_empty() && phase.at() == Phase::Write {
+            phase.enter(Phase::Read);
+        }
+        match stream.poll_read(cx, conn.read_buf()) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(n)) => {
+                *answered |= n > 0;
+                conn.handle_read(clock.mono(), n);
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(failure(&error))),
+        }
+        match conn.poll_response() {
+            Some(Ok(response)) => return Poll::Ready(Ok(response)),
+            Some(Err(http::Error::Closed | http::Error::Truncated)) => {
+                return Poll::Ready(Err(Failure::Reset));
+            }
+            Some(Err(_)) => return Poll::Ready(Err(Failure::Malformed)),
+            None => {}
+        }
+    }
+}
+
+impl<R: Runtime> Shared<R> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Host<R>>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_idle(&self, addr: SocketAddr) -> Option<Idle<R>> {
+        let idle = self.lock().get_mut(&addr)?.idle.pop()?;
+        let fresh = self.clock.mono().saturating_since(idle.since) < IDLE_FOR;
+        fresh.then_some(idle)
+    }
+
+    fn keep(&self, addr: SocketAddr, idle: Idle<R>) {
+        if let Some(host) = self.lock().get_mut(&addr) {
+            if host.idle.len() < IDLE_PER_HOST {
+                host.idle.push(idle);
+            }
+        }
+    }
+}
+
+impl<R: Runtime> Host<R> {
+    const fn new() -> Self {
+        Self {
+            idle: Vec::new(),
+            active: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.idle.is_empty() && self.active == 0 && self.waiting.is_empty()
+    }
+}
+
+/// One of the exchanges that may be under way to an address. Dropped, it goes to the next that waits;
+/// so does one that was handed to a waiter who has meanwhile given up.
+struct Slot<R: Runtime> {
+    shared: Arc<Shared<R>>,
+    addr: SocketAddr,
+    live: bool,
+}
+
+impl<R: Runtime> Slot<R> {
+    async fn take(
+        shared: &Arc<Shared<R>>,
+        addr: SocketAddr,
+        at_once: usize,
+    ) -> Result<Self, Failure> {
+        let turn = {
+            let mut hosts = shared.lock();
+            if hosts.len() >= HOSTS && !hosts.contains_key(&addr) {
+                hosts.retain(|_, host| host.active > 0);
+                if hosts.len() >= HOSTS {
+                    return Err(Failure::Overloaded);
+                }
+            }
+            let host = hosts.entry(addr).or_insert_with(Host::new);
+            if host.active < at_once {
+                host.active += 1;
+                return Ok(Self {
+                    shared: shared.clone(),
+                    addr,
+                    live: true,
+                });
+            }
+            if host.waiting.len() >= WAITING_PER_HOST {
+                return Err(Failure::Overloaded);
+            }
+            let (next, turn) = oneshot::channel();
+            host.waiting.push_back(next);
+            turn
+        };
+        turn.await.map_err(|_| Failure::Overloaded)
+    }
+}
+
+impl<R: Runtime> Drop for Slot<R> {
+    fn drop(&mut self) {
+        while self.live {
+            let next = {
+                let mut hosts = self.shared.lock();
+                let Some(host) = hosts.get_mut(&self.addr) else {
+                    return;
+                };
+                let Some(next) = host.waiting.pop_front() else {
+                    host.active = host.active.saturating_sub(1);
+                    return;
+                };
+                next
+            };
+            let slot = Self {
+                shared: self.shared.clone(),
+                addr: self.addr,
+                live: true,
+            };
+            match next.send(slot) {
+                Ok(()) => self.live = false,
+                Err(mut refused) => refused.live = false,
+            }
+        }
+    }
+}
+
+/// Where an exchange is, kept outside its future so that a time-out can say it.
+#[derive(Default)]
+struct Progress(AtomicU8);
+
+impl Progress {
+    const PHASES: [Phase; 3] = [Phase::Connect, Phase::Write, Phase::Read];
+
+    fn enter(&self, phase: Phase) {
+        let at = Self::PHASES
+            .iter()
+            .position(|p| *p == phase)
+            .unwrap_or_default();
+        self.0
+            .store(u8::try_from(at).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    fn at(&self) -> Phase {
+        let at = usize::from(self.0.load(Ordering::Relaxed));
+        Self::PHASES.get(at).copied().unwrap_or(Phase::Connect)
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::TimedOut => Failure::TimedOut,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::NetworkDown => Failure::Unreachable,
+        _ => Failure::Reset,
+    }
+}

@@ -1,0 +1,159 @@
+//! A write on its way to the peers.
+
+use crate::alarm::Alarm;
+use crate::node::Shared;
+use crate::runtime::Runtime;
+use futures_channel::oneshot;
+use futures_util::stream::{FuturesUnordered, Stream as _};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use zerocache_proto::cluster::{Outcome, Peer};
+use zerocache_proto::op::{self, Copy, Fanout, FanoutEvent};
+use zerocache_proto::service::{self, Write};
+use zerocache_proto::{Failure, Instant};
+
+/// Exchanges at once with a stock peer: it has 10 threads and a backlog of 5.
+const AT_ONCE_STOCK: usize = 4;
+/// Exchanges at once with a peer of ours.
+const AT_ONCE: usize = 256;
+
+/// How many exchanges may be under way to `peer`.
+pub(crate) fn at_once(peer: &Peer) -> usize {
+    if peer.capable { AT_ONCE } else { AT_ONCE_STOCK }
+}
+
+type Sending = Pin<Box<dyn Future<Output = (u16, Result<u16, Failure>)> + Send>>;
+
+/// One write's spread: runs until every copy has come to its end.
+pub(crate) struct Spread<R: Runtime> {
+    node: Arc<Shared<R>>,
+    write: Arc<Write>,
+    fanout: Fanout,
+    acked: Option<oneshot::Sender<()>>,
+    sending: FuturesUnordered<Sending>,
+    alarm: Alarm<R>,
+}
+
+impl<R: Runtime> Spread<R> {
+    /// The spread of `write`, and what says when its answer may go out.
+    pub(crate) fn new(
+        node: Arc<Shared<R>>,
+        write: Write,
+        fanout: Fanout,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (acked, ack) = oneshot::channel();
+        let alarm = Alarm::new(node.runtime.clone(), node.clock);
+        let sending = FuturesUnordered::new();
+        let write = Arc::new(write);
+        (
+            Self {
+                node,
+                write,
+                fanout,
+                acked: Some(acked),
+                sending,
+                alarm,
+            },
+            ack,
+        )
+    }
+
+    /// Runs it to its end.
+    pub(crate) async fn run(mut self) {
+        self.node.counters.spreading.fetch_add(1, Ordering::Relaxed);
+        poll_fn(|cx| self.poll(cx)).await;
+        self.node.counters.spreading.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = self.node.clock.mono();
+            self.fanout.handle_timeout(now);
+            while let Some(copy) = self.fanout.poll_transmit(now) {
+                self.send(copy);
+            }
+            while let Some(event) = self.fanout.poll_event() {
+                self.tell(event);
+            }
+            if self.fanout.is_done() {
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(Some((id, result))) = Pin::new(&mut self.sending).poll_next(cx) {
+                self.fanout
+                    .handle_result(self.node.clock.mono(), id, result);
+            } else if self.alarm.poll(cx, self.fanout.poll_timeout()).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn send(&self, copy: Copy) {
+        let (node, write) = (self.node.clone(), self.write.clone());
+        self.sending.push(Box::pin(async move {
+            let Copy {
+                id,
+                peer,
+                recurse,
+                deadline,
+            } = copy;
+            (id, send(&node, &write, &peer, recurse, deadline).await)
+        }));
+    }
+
+    fn tell(&mut self, event: FanoutEvent) {
+        match event {
+            FanoutEvent::Acked => {
+                // The connection may have gone; the spread goes on.
+                self.acked.take().map(|acked| acked.send(()));
+            }
+            FanoutEvent::Undelivered { peer, recurse } => {
+                let key = Arc::from(&*self.write.key);
+                let change = match self.write.change {
+                    service::Change::Put { .. } => op::Change::Put,
+                    service::Change::Delete => op::Change::Delete,
+                };
+                tracing::debug!(peer = %peer.id, recurse, "copy not delivered");
+                self.node
+                    .outbox
+                    .with(|queue, now| queue.push(now, peer.id, &key, change, recurse));
+            }
+        }
+    }
+}
+
+/// Sends one copy and tells the cluster how its peer did.
+pub(crate) async fn send<R: Runtime>(
+    node: &Shared<R>,
+    write: &Write,
+    peer: &Peer,
+    recurse: bool,
+    deadline: Instant,
+) -> Result<u16, Failure> {
+    // Nothing to send: the value's life ended on the way.
+    let Some(request) = write.request_for(node.clock.mono(), peer, recurse) else {
+        return Ok(200);
+    };
+    let result = node
+        .pool
+        .exchange(peer.addr, request, deadline, at_once(peer))
+        .await;
+    let outcome = match &result {
+        Ok(answer) => Outcome::Answered(answer.rtt),
+        Err(lost) => Outcome::Failed(lost.failure),
+    };
+    node.membership
+        .with(|cluster, now| cluster.handle_outcome(now, peer.id, outcome));
+    match result {
+        Ok(answer) => {
+            node.counters.delivered.fetch_add(1, Ordering::Relaxed);
+            Ok(answer.response.status)
+        }
+        Err(lost) => {
+            node.counters.failed.fetch_add(1, Ordering::Relaxed);
+            Err(lost.failure)
+        }
+    }
+}

@@ -1,6 +1,7 @@
-//! zerocache: a geo-distributed, zero-configuration cache.
-//!
-//! The facade crate: it re-exports the protocol core and the runtime of your choice.
+#![doc = include_str!("../README.md")]
 
 pub use zerocache_proto as proto;
 pub use zerocache_store as store;
+
+#[cfg(feature = "tokio")]
+pub use zerocache_tokio::*;

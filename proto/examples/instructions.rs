@@ -1,0 +1,120 @@
+//! `instructions OPERATION COUNT`: performs an operation so many times on the pure core, with no socket
+//! and no clock, so that `valgrind --tool=callgrind` counts the same instructions at every run. The
+//! difference of two counts is the cost of the operations between; `benches/instructions.sh` does that.
+
+use std::env;
+use std::process::ExitCode;
+use zerocache_proto::cache::{Config, Unsharded};
+use zerocache_proto::cluster::View;
+use zerocache_proto::http::{Limits, ServerConn};
+use zerocache_proto::op::Ack;
+use zerocache_proto::service::{self, Context, Outcome, Stage};
+use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
+
+/// Keys in the cache: more than one cache line's worth, less than evicts.
+const KEYS: usize = 1000;
+const VALUE: [u8; 128] = [b'v'; 128];
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let operation = args.next().unwrap_or_default();
+    let count = args.next().and_then(|count| count.parse().ok());
+    let (Some(count), Some(requests)) = (count, requests(&operation)) else {
+        return ExitCode::from(2);
+    };
+    let mut node = Node::new();
+    for i in 0..KEYS {
+        node.exchange(&put(i));
+    }
+    let mut answered = 0;
+    while answered < count {
+        for request in &requests {
+            answered += node.exchange(request);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// What one round sends, a read each.
+fn requests(operation: &str) -> Option<Vec<Vec<u8>>> {
+    let each = |line: fn(usize) -> Vec<u8>| Some((0..KEYS).map(line).collect());
+    match operation {
+        "get" => each(|i| get(&format!("key-{i:05}"))),
+        "miss" => each(|i| get(&format!("none-{i:05}"))),
+        "put" => each(put),
+        "delete" => each(|i| {
+            format!("DELETE /london/key-{i:05}?recurse=0 HTTP/1.1\r\nHost: 127.0.0.1:6789\r\n\r\n")
+                .into()
+        }),
+        "pipe16" => {
+            let gets: Vec<_> = (0..KEYS / 16 * 16)
+                .map(|i| get(&format!("key-{i:05}")))
+                .collect();
+            Some(gets.chunks(16).map(|chunk| chunk.concat()).collect())
+        }
+        _ => None,
+    }
+}
+
+fn get(key: &str) -> Vec<u8> {
+    format!("GET /london/{key} HTTP/1.1\r\nHost: 127.0.0.1:6789\r\n\r\n").into()
+}
+
+fn put(i: usize) -> Vec<u8> {
+    let line = format!("PUT /london/key-{i:05}?expiry=3600&recurse=0 HTTP/1.1\r\n");
+    let mut request = line.into_bytes();
+    request.extend_from_slice(b"Host: 127.0.0.1:6789\r\nContent-Length: 128\r\n\r\n");
+    request.extend_from_slice(&VALUE);
+    request
+}
+
+/// A node of one connection and one shard.
+struct Node {
+    http: ServerConn,
+    shards: Unsharded,
+    view: View,
+    now: Now,
+}
+
+impl Node {
+    fn new() -> Self {
+        let (region, id) = (Region::new("london").expect("a name"), NodeId::from_bits(1));
+        Self {
+            http: ServerConn::new(Instant::ORIGIN, Limits::default()),
+            shards: Unsharded::new(Config {
+                seed: 1,
+                ..Config::new(region.clone(), id)
+            }),
+            view: View::empty(region, Some(id)),
+            now: Now {
+                mono: Instant::ORIGIN,
+                unix_ms: 1_700_000_000_000,
+            },
+        }
+    }
+
+    /// Takes what one read brought in, and has all answers written at once; returns how many.
+    fn exchange(&mut self, bytes: &[u8]) -> usize {
+        self.now.mono = self.now.mono + Duration::from_micros(10);
+        self.http.read_buf()[..bytes.len()].copy_from_slice(bytes);
+        self.http.handle_read(self.now.mono, bytes.len());
+        let mut answered = 0;
+        while let Some((request, responder)) = self.http.poll_request(self.now.mono) {
+            let context = Context {
+                now: self.now,
+                shards: &self.shards,
+                view: &self.view,
+                stage: Stage::Ready,
+                ack: Ack::Region,
+            };
+            assert!(matches!(
+                service::call(context, request, responder),
+                Outcome::Answered
+            ));
+            answered += 1;
+        }
+        let written = self.http.write_buf().len();
+        self.http.handle_written(self.now.mono, written);
+        answered
+    }
+}

@@ -300,7 +300,8 @@ impl<R: Runtime> Shared<R> {
     pub(crate) fn facts(&self) -> Facts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let now = self.clock.now();
-        let mut facts = self.membership.look(Facts::of);
+        let mut facts = Facts::new(self.region.clone());
+        self.membership.look(|cluster| facts.observe(cluster));
         facts.stage = self.stage();
         facts.uptime = self.clock.uptime();
         facts.addresses = vec![self.addr];

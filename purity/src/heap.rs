@@ -4,7 +4,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-const SIZE: usize = 16 << 20;
+const SIZE: usize = 64 << 20;
 
 struct Bump {
     block: UnsafeCell<[u8; SIZE]>,

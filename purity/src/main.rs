@@ -1,5 +1,5 @@
 //! Proof that the store and the protocol need no operating system: a host program without `std`
-//! that serves requests through them and exits 0.
+//! in which a cluster forms and serves requests, and which then exits 0.
 //!
 //! A dependency that brought `std` along would define a second panic handler, and the build would
 //! fail; `--features leak` shows that it does. The only unsafe code of the repository is here: a
@@ -13,6 +13,7 @@ extern crate alloc;
 extern crate std;
 
 mod heap;
+mod net;
 mod work;
 
 use core::panic::PanicInfo;
@@ -32,9 +33,17 @@ pub extern "C" fn main() -> i32 {
     }
 }
 
-/// The distributed `alloc` names it for unwinding, which never happens here.
+/// The distributed `alloc` was compiled for unwinding and names its parts, but here every panic
+/// aborts before any of it.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_eh_personality() {}
+
+/// As above.
+#[unsafe(no_mangle)]
+pub extern "C" fn _Unwind_Resume() -> ! {
+    // SAFETY: as in the panic handler.
+    unsafe { abort() }
+}
 
 #[panic_handler]
 fn panicked(_: &PanicInfo<'_>) -> ! {

@@ -1,5 +1,6 @@
 //! What the program does.
 
+use crate::net::Net;
 use zerocache_proto::cache::{Asked, Config, NewRecord, Shard};
 use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
 use zerocache_store::{Bounds, NewValue, Tlru};
@@ -10,7 +11,8 @@ use zerocache_store::{Bounds, NewValue, Tlru};
 /// The number of the step that did not go as expected.
 pub fn all() -> Result<(), i32> {
     store()?;
-    cache()
+    cache()?;
+    cluster()
 }
 
 /// The store by itself: the least recent of two goes for a third.
@@ -56,6 +58,24 @@ fn cache() -> Result<(), i32> {
             .is_ok_and(|gone| gone.held),
     )?;
     expect(14, shard.get(now, hash, b"key", Asked::OwnRegion).is_none())
+}
+
+/// Three nodes find each other; a write at one is read and deleted at the others.
+fn cluster() -> Result<(), i32> {
+    let region = Region::new("london").map_err(|_| 20)?;
+    let mut net = Net::new(3, &region);
+    expect(21, net.run(Duration::from_secs(60), Net::is_formed))?;
+    let put = b"PUT /london/key?expiry=60 HTTP/1.1\r\nContent-Length: 5\r\n\r\nvalue";
+    expect(22, net.ask(0, put, b"Content-Length: 0\r\n\r\n"))?;
+    for place in [1, 2] {
+        let get = b"GET /london/key HTTP/1.1\r\n\r\n";
+        expect(23, net.ask(place, get, b"\r\n\r\nvalue"))?;
+    }
+    let delete = b"DELETE /london/key HTTP/1.1\r\n\r\n";
+    expect(24, net.ask(1, delete, b"Content-Length: 0\r\n\r\n"))?;
+    let head = b"HEAD /london/key HTTP/1.1\r\n\r\n";
+    expect(25, net.ask(2, head, b"\r\n\r\n"))?;
+    expect(26, net.status() == b"404")
 }
 
 fn expect(step: i32, held: bool) -> Result<(), i32> {

@@ -15,6 +15,32 @@
 //!
 //! After each [`Node::handle`], poll [`Node::poll_output`] until it gives nothing, and come back
 //! with [`Input::Tick`] at [`Node::poll_timeout`].
+//!
+//! ```
+//! use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
+//! use zerocache_proto::{Instant, NodeId, Now, Region, cluster};
+//!
+//! let me = cluster::Me { id: NodeId::from_bits(0xa1), addr: None, port: 6789 };
+//! let region = Region::new("london").expect("a valid name");
+//! let cluster = cluster::Config { region, me: Some(me), peers: vec![], mdns: None };
+//! let now = Now { mono: Instant::from_millis(1), unix_ms: 1_700_000_000_000 };
+//! let mut node = Node::new(now, Config::new(cluster, 42));
+//! node.handle(now, Input::Announce);
+//!
+//! // A client connects, and this has arrived from it.
+//! let from = "10.0.0.9:50000".parse().expect("an address");
+//! node.handle(now, Input::Accepted { conn: 1, from });
+//! let bytes = b"PUT /london/key?expiry=60 HTTP/1.1\r\nContent-Length: 5\r\n\r\nvalue\
+//!               GET /london/key HTTP/1.1\r\n\r\n";
+//! let conn = ConnId::In(1);
+//! node.handle(now, Input::Received { conn, bytes });
+//!
+//! let sent = core::iter::from_fn(|| node.poll_output()).find_map(|output| match output {
+//!     Output::Send { conn: ConnId::In(1), bytes } => Some(bytes),
+//!     _ => None,
+//! });
+//! assert!(sent.expect("both answers, in one piece").ends_with(b"\r\n\r\nvalue"));
+//! ```
 
 mod exchange;
 mod inbound;

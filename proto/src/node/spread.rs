@@ -9,6 +9,9 @@ use crate::op::{Fanout, FanoutEvent, Resend};
 use crate::service::Write;
 use crate::{Failure, Now};
 
+/// Spreads under way at a time; a write beyond that waits in the peers' queues.
+pub(super) const MAX_SPREADS: usize = 1024;
+
 /// One write's spread.
 #[derive(Debug)]
 pub(super) struct Spread {
@@ -21,6 +24,17 @@ pub(super) struct Spread {
 impl Node {
     /// Begins to spread a write.
     pub(super) fn spread(&mut self, now: Now, write: Write, waiting: Option<u64>) {
+        if self.spreads.len() >= MAX_SPREADS {
+            let key = Arc::from(&*write.key);
+            for (peer, recurse) in write.receivers(&self.view) {
+                self.handoff
+                    .push(now.mono, peer.id, &key, write.kind(), recurse);
+            }
+            if let Some(conn) = waiting {
+                self.acknowledge(now, conn);
+            }
+            return;
+        }
         let (view, rng) = (self.view.clone(), self.rng.fork());
         let spread = Spread {
             fanout: Fanout::new(now.mono, view, write.scope, self.ack, rng),

@@ -1,9 +1,11 @@
 //! A write that was stored here, and the copies of it that peers get.
 
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::cache::{Record, State};
-use crate::cluster::Peer;
+use crate::cluster::{Peer, RegionView, View};
 use crate::http::{Options, Outgoing, Target};
 use crate::op::{self, Scope};
 use crate::{Instant, Region, Version};
@@ -66,6 +68,26 @@ impl Write {
             Change::Put { .. } => op::Change::Put,
             Change::Delete => op::Change::Delete,
         }
+    }
+
+    /// Who is to get a copy from here, and whether they are to spread it in their own region: every
+    /// node of the own region, one of each other, ours rather than stock ones.
+    ///
+    /// [`op::Fanout`] sees to that by itself; this is for a write whose spread can not even begin,
+    /// because too many others have not ended.
+    pub fn receivers<'a>(&self, view: &'a View) -> impl Iterator<Item = (&'a Arc<Peer>, bool)> {
+        let local: &[_] = if self.scope.local { &view.local } else { &[] };
+        let remote: &[_] = if self.scope.remote {
+            &view.regions
+        } else {
+            &[]
+        };
+        let entries = remote.iter().filter_map(|region: &RegionView| {
+            let ours = region.peers.iter().find(|peer| peer.capable);
+            ours.or(region.peers.first())
+        });
+        let local = local.iter().map(|peer| (peer, false));
+        local.chain(entries.map(|peer| (peer, true)))
     }
 
     /// The request that copies the write to `peer`, which is to spread it in its own region if

@@ -1,4 +1,4 @@
-use crate::net::{Net, addr};
+use crate::net::{Net, addr, by_multicast};
 use zerocache_proto::Duration;
 use zerocache_proto::node::{ConnId, Input};
 use zerocache_proto::service::Stage;
@@ -51,6 +51,62 @@ fn a_node_is_ready_from_announcement_to_goodbye() {
     assert_eq!(net.ask(0, "GET /healthz", "").0, 200);
     net.run(SECOND);
     assert!(net.node(0).is_left());
+}
+
+#[test]
+fn nodes_find_each_other_by_multicast_and_lose_whom_they_hear_go() {
+    let mut net = Net::with(&["london", "london", "paris"], by_multicast);
+    net.ask(0, "PUT /london/k", "v");
+    net.run(SECOND);
+    for node in 0..3 {
+        assert_eq!(net.get(node, "/london/k").as_deref(), Some("v"), "{node}");
+    }
+    net.input(1, Input::Leave);
+    net.run(3 * SECOND);
+    assert!(net.node(1).is_left());
+    for (node, others) in [(0, 1), (2, 1)] {
+        assert_eq!(net.node(node).view().peers().count(), others, "{node}");
+    }
+}
+
+#[test]
+fn time_passing_with_nothing_due_changes_nothing() {
+    let mut net = Net::new(&["london", "london"]);
+    net.ask(0, "PUT /london/k?expiry=99", "v");
+    for _ in 0..200 {
+        net.run(Duration::from_millis(7));
+        let before = net.node(0).poll_timeout();
+        if before.is_some_and(|at| at > net.clock().mono) {
+            net.log.clear();
+            net.input(0, Input::Tick);
+            net.input(0, Input::Tick);
+            assert_eq!(net.node(0).poll_timeout(), before);
+            assert_eq!(net.log, []);
+        }
+    }
+}
+
+#[test]
+fn writes_beyond_what_can_spread_at_once_arrive_all_the_same() {
+    let mut net = Net::new(&["london", "paris"]);
+    let conn = net.open(0);
+    let writes = 3000;
+    for n in 0..writes {
+        let put = format!("PUT /london/k{n} HTTP/1.1\r\nContent-Length: 1\r\n\r\nv");
+        net.write(0, conn, put.as_bytes());
+    }
+    assert_eq!(net.read(conn).0.matches("HTTP/1.1 200").count(), writes);
+    let queues = net.node(0).facts(net.clock()).queues;
+    assert_eq!(queues.spreading, 1024);
+    assert_eq!(queues.spreading + queues.waiting, writes as u64);
+    net.run(180 * SECOND);
+    let queues = net.node(0).facts(net.clock()).queues;
+    assert_eq!(
+        (queues.spreading, queues.waiting, queues.dropped),
+        (0, 0, 0)
+    );
+    let held = net.node(1).facts(net.clock()).cache.remote.entries;
+    assert_eq!(held, writes as u64);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! A network of nodes: bytes take their time, the dead refuse or say nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use zerocache_proto::cluster::{Config as ClusterConfig, Me, StaticPeer};
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
-use zerocache_proto::{Duration, Failure, Instant, NodeId, Now, Region};
+use zerocache_proto::{Duration, Failure, Instant, NodeId, Now, Region, mdns};
 
 const START: u64 = 1_700_000_000_000;
 const PORT: u16 = 6789;
@@ -55,10 +55,40 @@ enum Event {
     Connected(u64),
     Failed(u64, Failure),
     Resolved(u64, Vec<SocketAddr>),
+    Datagram {
+        from: usize,
+        multicast: bool,
+        payload: Vec<u8>,
+    },
 }
 
 pub(crate) fn addr(node: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, node as u8 + 1], PORT))
+}
+
+/// The one interface of a node.
+fn interface(node: usize) -> mdns::Interface {
+    mdns::Interface {
+        index: 1,
+        addresses: vec![(Ipv4Addr::new(10, 0, 0, node as u8 + 1), 24)],
+        loopback: false,
+    }
+}
+
+/// Makes nodes look for each other by multicast alone.
+pub(crate) fn by_multicast(config: &mut Config) {
+    let me = config.cluster.me.expect("a node");
+    let address = me.addr.map(|addr| addr.ip());
+    config.cluster.peers.clear();
+    config.cluster.mdns = Some(mdns::Config {
+        service: Some(mdns::Service {
+            id: me.id,
+            region: config.cluster.region.clone(),
+            port: me.port,
+            address: address.and_then(|ip| ip.to_string().parse().ok()),
+        }),
+        ..mdns::Config::default()
+    });
 }
 
 impl Net {
@@ -104,6 +134,7 @@ impl Net {
             net.drain(index);
         }
         for index in 0..net.nodes.len() {
+            net.input(index, Input::Interface(interface(index)));
             net.input(index, Input::Announce);
         }
         for _ in 0..600 {
@@ -210,6 +241,19 @@ impl Net {
             }
             Event::Connected(conn) => self.input(node, Input::Connected(conn)),
             Event::Failed(conn, why) => self.input(node, Input::ConnectFailed { conn, why }),
+            Event::Datagram {
+                from,
+                multicast,
+                payload,
+            } => {
+                let datagram = mdns::Datagram {
+                    interface: 1,
+                    source: SocketAddr::new(addr(from).ip(), 5353),
+                    multicast,
+                    payload: &payload,
+                };
+                self.input(node, Input::Datagram(datagram));
+            }
             Event::Resolved(token, addrs) => {
                 let addrs = &addrs;
                 self.input(node, Input::Resolved { token, addrs });
@@ -244,7 +288,7 @@ impl Net {
                         Event::Resolved(token, found),
                     );
                 }
-                Output::Datagram(_) => unreachable!("no multicast here"),
+                Output::Datagram(transmit) => self.cast(node, transmit),
             }
         }
     }
@@ -269,6 +313,23 @@ impl Net {
                 self.links.insert((to, far), End::Node(from, near));
                 self.post(delay, to, Event::Accepted(accepted, addr(from)));
                 self.post(delay * 2, from, Event::Connected(conn));
+            }
+        }
+    }
+
+    fn cast(&mut self, from: usize, transmit: mdns::Transmit) {
+        for to in 0..self.nodes.len() {
+            let wanted = match transmit.to {
+                mdns::Destination::Multicast => to != from,
+                mdns::Destination::Unicast(asker) => asker.ip() == addr(to).ip(),
+            };
+            if wanted {
+                let event = Event::Datagram {
+                    from,
+                    multicast: transmit.to == mdns::Destination::Multicast,
+                    payload: transmit.payload.clone(),
+                };
+                self.post(self.latency(from, to), to, event);
             }
         }
     }

@@ -309,6 +309,25 @@ fn a_stock_node_of_the_very_region_is_not_made_to_spread_it() {
 }
 
 #[test]
+fn a_write_names_its_receivers_ours_before_stock_ones() {
+    let mut bench = Bench::with_peers();
+    let paris = vec![
+        peer(3, "paris", false),
+        peer(4, "paris", true),
+        peer(5, "paris", true),
+    ];
+    bench.view.regions[0].peers = paris;
+    let receivers = |line: &str| -> Vec<(u32, bool)> {
+        let (write, _) = spread(&bench, line, "").expect("spread");
+        let all = write.receivers(&bench.view);
+        all.map(|(peer, recurse)| (peer.id.to_bits(), recurse))
+            .collect()
+    };
+    assert_eq!(receivers("PUT /london/k"), [(2, false), (4, true)]);
+    assert_eq!(receivers("PUT /paris/k"), [(2, false)]);
+}
+
+#[test]
 fn what_one_node_spreads_the_next_takes() {
     let sender = Bench::with_peers();
     let mut receiver = Bench::with_peers();

@@ -1,5 +1,6 @@
 //! The door: connections come in here.
 
+use crate::admission::Listening;
 use crate::alarm::Alarm;
 use crate::conn::Conn;
 use crate::life::Stage;
@@ -24,7 +25,11 @@ Connection: close\r\nContent-Length: 0\r\n\r\n";
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
 
 /// Accepts until the node closes.
-pub(crate) async fn run<R: Runtime>(node: Arc<Shared<R>>, mut listener: R::Listener) {
+pub(crate) async fn run<R: Runtime>(
+    node: Arc<Shared<R>>,
+    listening: Listening,
+    mut listener: R::Listener,
+) {
     let mut alarm = Alarm::new(node.runtime.clone(), node.clock);
     let mut paused = None;
     poll_fn(|cx| {
@@ -51,6 +56,8 @@ pub(crate) async fn run<R: Runtime>(node: Arc<Shared<R>>, mut listener: R::Liste
         Poll::Pending
     })
     .await;
+    drop(listener);
+    drop(listening);
 }
 
 fn admit<R: Runtime>(node: &Arc<Shared<R>>, stream: R::Stream, from: SocketAddr) {

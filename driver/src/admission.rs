@@ -4,7 +4,7 @@ use crate::signal::Signal;
 use futures_util::task::AtomicWaker;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::Instant;
@@ -35,7 +35,20 @@ impl Default for Admission {
 pub(crate) struct Door {
     bounds: Admission,
     held: Mutex<Held>,
+    /// Whether the listener is open.
+    listening: AtomicBool,
     emptied: Signal,
+}
+
+/// Says that the listener is open, until dropped.
+#[derive(Debug)]
+pub(crate) struct Listening(Arc<Door>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listening.store(false, Ordering::Release);
+        self.0.emptied.notify();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +79,7 @@ impl Door {
         Arc::new(Self {
             bounds,
             held: Mutex::default(),
+            listening: AtomicBool::new(false),
             emptied: Signal::default(),
         })
     }
@@ -106,9 +120,16 @@ impl Door {
         self.bounds
     }
 
-    /// Ready once there is no connection.
-    pub(crate) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.emptied.poll(cx, || (self.len() == 0).then_some(()))
+    /// To be held by whoever accepts, beside the listener and dropped after it.
+    pub(crate) fn listen(self: &Arc<Self>) -> Listening {
+        self.listening.store(true, Ordering::Release);
+        Listening(self.clone())
+    }
+
+    /// Ready once there is neither a listener nor a connection.
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let closed = || !self.listening.load(Ordering::Acquire) && self.len() == 0;
+        self.emptied.poll(cx, || closed().then_some(()))
     }
 
     /// Wakes every connection, to see that the node is stopping.

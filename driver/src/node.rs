@@ -107,7 +107,8 @@ impl<R: Runtime> Node<R> {
             links,
             move |event| observer.observe(event),
         );
-        runtime.spawn(accept::run(shared.clone(), listener));
+        let listening = shared.door.listen();
+        runtime.spawn(accept::run(shared.clone(), listening, listener));
         runtime.spawn(outbox::run(shared.clone()));
         runtime.spawn(tidy(shared.clone()));
         runtime.spawn(task.run());
@@ -176,7 +177,7 @@ impl<R: Runtime> Node<R> {
             if shared.membership.changed.poll(cx, left).is_ready() {
                 shared.life.advance(Stage::Closing);
                 shared.door.wake_all();
-                if shared.door.poll_empty(cx).is_ready() {
+                if shared.door.poll_closed(cx).is_ready() {
                     return Poll::Ready(());
                 }
             }

@@ -51,6 +51,8 @@ pub(super) const PING_AT_LEAST: Duration = Duration::from_secs(10);
 
 /// How often the members of seeds and of a few other peers are read.
 pub const POLL_EVERY: Duration = Duration::from_secs(10);
+/// The pause after a static peer's first answer; it doubles up to [`POLL_EVERY`].
+pub(super) const POLL_FIRST: Duration = Duration::from_millis(250);
 /// How long such an exchange may take.
 pub(super) const POLL_DEADLINE: Duration = Duration::from_secs(1);
 /// How many peers beside the seeds are asked each time.

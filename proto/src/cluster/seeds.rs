@@ -7,7 +7,7 @@
 //!                                +-----failure-----> 1 s .. 10 s --> Due
 //! ```
 
-use super::config::{MAX_SEED_ADDRS, MAX_SEEDS, POLL_EVERY, RESOLVE_EVERY, StaticPeer};
+use super::config::{MAX_SEED_ADDRS, MAX_SEEDS, POLL_EVERY, POLL_FIRST, RESOLVE_EVERY, StaticPeer};
 use crate::{Duration, Instant, NodeId, Region, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -43,6 +43,8 @@ struct Target {
     seed: usize,
     due: Option<Instant>,
     failures: u32,
+    /// Answers of a node of ours so far.
+    answers: u32,
     tried: bool,
     /// The id under which a stock node there is in the table.
     stock: Option<NodeId>,
@@ -153,6 +155,7 @@ impl Seeds {
                 seed: index,
                 due: Some(now),
                 failures: 0,
+                answers: 0,
                 tried: false,
                 stock: None,
             };
@@ -186,9 +189,13 @@ impl Seeds {
 
     /// A node of ours answered there; returns the id of the stock node that was thought to be there.
     pub(super) fn handle_members(&mut self, now: Instant, addr: SocketAddr) -> Option<NodeId> {
-        let next = now + self.rng.jitter(POLL_EVERY, 20);
         let target = self.targets.get_mut(&addr)?;
         target.failures = 0;
+        // Nodes that join at the same time are not in each other's first answers: ask soon again, and
+        // less and less often.
+        let wait = POLL_FIRST.saturating_mul(1 << target.answers.min(6));
+        target.answers = target.answers.saturating_add(1);
+        let next = now + self.rng.jitter(wait.min(POLL_EVERY), 20);
         let stock = target.stock.take();
         self.again(addr, next);
         stock

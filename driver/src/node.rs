@@ -111,9 +111,10 @@ impl<R: Runtime> Node<R> {
         runtime.spawn(accept::run(shared.clone(), listening, listener));
         runtime.spawn(outbox::run(shared.clone()));
         runtime.spawn(tidy(shared.clone()));
-        runtime.spawn(task.run());
-        // Only now: who hears of this node may ask it at once.
+        // Not before it listens: who hears of this node may ask it at once. Before the task runs: its
+        // first words to a static peer tell of this node.
         shared.membership.with(Cluster::announce);
+        runtime.spawn(task.run());
         Ok(Self {
             handle: Arc::new(Handle { shared }),
         })

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{blocking, builder, client, formed, http, join, node, peer, routable, until};
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use zerocache_tokio::{Client, Error};
@@ -278,4 +279,22 @@ async fn a_taken_port_is_an_error_and_announces_nothing() {
             .to_string()
             .contains(&a.addr().to_string())
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nodes_first_words_to_a_static_peer_tell_of_the_node() {
+    for _ in 0..20 {
+        let seed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = seed.local_addr().unwrap();
+        let node = builder("london").peer(peer(addr)).start().unwrap();
+        let head = blocking(move || {
+            let mut heard = [0; 1024];
+            let n = seed.accept().unwrap().0.read(&mut heard).unwrap();
+            String::from_utf8_lossy(&heard[..n]).into_owned()
+        })
+        .await;
+        let hello = format!("Zc-Node: {} london {}\r\n", node.id(), node.addr().port());
+        assert!(head.contains(&hello), "{head}");
+        node.kill();
+    }
 }

@@ -247,6 +247,13 @@ impl Node {
     pub fn new(now: Now, config: Config) -> Self {
         let mut rng = Rng::new(config.seed);
         let region = config.cluster.region.clone();
+        let mut facts = Facts::new(region);
+        facts
+            .addresses
+            .extend(config.cluster.me.and_then(|me| me.addr));
+        // As many as the embedder accepts.
+        facts.connections.limit = u64::MAX;
+        facts.queues.limit = config.handoff.peers.saturating_mul(config.handoff.keys) as u64;
         let cluster = Cluster::new(now.mono, config.cluster, rng.next_u64());
         let mut node = Self {
             view: cluster.view(),
@@ -260,7 +267,7 @@ impl Node {
             timers: Timers::new(),
             work: VecDeque::new(),
             output: VecDeque::new(),
-            facts: Facts::new(region),
+            facts,
             started: now.mono,
             leaving: false,
             limits: config.limits,

@@ -27,7 +27,7 @@ pub(super) fn status(facts: &Facts) -> String {
         json.key("peers").array(&facts.peers, peer);
         json.key("connections").object(|json| {
             json.key("open").number(facts.connections.open);
-            json.key("limit").number(facts.connections.limit);
+            limit(json, "limit", facts.connections.limit);
             json.key("accepted").number(facts.connections.accepted);
             json.key("refused").number(facts.connections.refused);
             json.key("requests").number(facts.connections.requests);
@@ -37,7 +37,7 @@ pub(super) fn status(facts: &Facts) -> String {
             json.key("delivered").number(facts.queues.delivered);
             json.key("failed").number(facts.queues.failed);
             json.key("waiting").number(facts.queues.waiting);
-            json.key("limit").number(facts.queues.limit);
+            limit(json, "limit", facts.queues.limit);
             json.key("dropped").number(facts.queues.dropped);
         });
     });

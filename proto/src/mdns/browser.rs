@@ -10,7 +10,8 @@ use simple_dns::{Packet, ResourceRecord, TYPE};
 
 use super::cache::{Cache, Full};
 use super::common::Common;
-use super::instance::{Attributes, Change, Key, Life, Location};
+use super::instance::{Attributes, Change, Key, Location};
+use super::life::Life;
 use super::link::Link;
 use super::names::{Host, Known};
 use super::{Datagram, Event};
@@ -156,7 +157,9 @@ impl Browser {
                     port: believed.then_some(srv.port),
                     host: Host::of(&srv.target),
                 };
-                self.cache.locate(key, location);
+                if let Err(Full) = self.cache.locate(key, location) {
+                    stats.overflowed = stats.overflowed.saturating_add(1);
+                }
             }
             RData::TXT(txt) => {
                 let attributes = attributes(life, txt);

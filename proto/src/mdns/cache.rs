@@ -6,7 +6,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::instance::{Attributes, Change, Instance, Key, Life, Location};
+use super::instance::{Attributes, Change, Instance, Key, Location};
+use super::life::Life;
 use super::names::Host;
 use super::packet::Ask;
 use super::schedule::{Schedule, after};
@@ -16,6 +17,8 @@ use crate::{Duration, Instant, NodeId, Region};
 const MAX_INSTANCES: usize = 1_024;
 /// Instances one source may tell of.
 const MAX_PER_SOURCE: usize = 64;
+/// Instances on one host: each is touched by the host's address records.
+const MAX_PER_HOST: usize = 64;
 /// Different regions.
 const MAX_REGIONS: usize = 256;
 /// Questions that fall due within this go along with one that is due.
@@ -101,17 +104,25 @@ impl Cache {
     }
 
     /// An SRV record of a known instance was heard.
-    pub(super) fn locate(&mut self, key: Key, location: Location) {
+    pub(super) fn locate(&mut self, key: Key, location: Location) -> Result<(), Full> {
         let Some(instance) = self.instances.get_mut(&key) else {
-            return;
+            return Ok(());
         };
         let (id, interface) = key;
         let old = instance.host().cloned();
         let host = (interface, location.host.clone());
-        instance.locate(location);
         if old.as_ref() == Some(&host.1) {
-            return;
+            instance.locate(location);
+            return Ok(());
         }
+        if self
+            .hosts
+            .get(&host)
+            .is_some_and(|ids| ids.len() >= MAX_PER_HOST)
+        {
+            return Err(Full);
+        }
+        instance.locate(location);
         // What is known of the host from its other instances.
         let sibling = self.hosts.get(&host).and_then(|ids| ids.first().copied());
         let addresses = sibling.and_then(|sibling| {
@@ -125,6 +136,7 @@ impl Cache {
         if let Some(old) = old {
             self.unlink(key, old);
         }
+        Ok(())
     }
 
     /// A TXT record of a known instance was heard.

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use super::Sighting;
+use super::life::Life;
 use super::names::Host;
 use super::packet::Ask;
 use super::schedule::after;
@@ -20,14 +21,6 @@ use crate::{Duration, Instant, NodeId, Region};
 
 /// Addresses of one host.
 const MAX_ADDRESSES: usize = 16;
-/// No record is believed for longer, seconds.
-const MAX_TTL: u32 = 4_500;
-/// No record is refreshed that lives shorter: its owner does not mean to stay.
-const MIN_REFRESHED: Duration = Duration::from_secs(20);
-/// A record taken back lives on for this long (RFC 6762 §10.1, §10.2).
-const LAST_SECOND: Duration = Duration::from_secs(1);
-/// Percents of its TTL after which a record is asked for again (RFC 6762 §5.2).
-const REFRESHES: [u64; 4] = [80, 85, 90, 95];
 /// Before the first question for missing records; then doubled, up to the longest.
 const FIRST_CHASE: Duration = Duration::from_millis(20);
 const CHASE_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,68 +34,6 @@ const VERIFY_PAUSE: Duration = Duration::from_secs(5);
 
 /// An instance on an interface.
 pub(super) type Key = (NodeId, u32);
-
-/// The lifetime of one record.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
-    received: Instant,
-    expires: Instant,
-    ttl: Duration,
-    refreshes: u8,
-    /// Thousandths of the TTL that refreshes are late, so that not all hosts ask at once.
-    jitter: u8,
-}
-
-impl Life {
-    pub(super) fn new(now: Instant, ttl: u32, jitter: u8) -> Self {
-        let ttl = Duration::from_secs(u64::from(ttl.min(MAX_TTL)));
-        Self {
-            received: now,
-            expires: after(now, ttl.max(LAST_SECOND)),
-            ttl,
-            refreshes: 0,
-            jitter,
-        }
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.expires <= now
-    }
-
-    /// Lets it live one more second.
-    fn end(&mut self, now: Instant) {
-        self.expires = self.expires.min(after(now, LAST_SECOND));
-        self.ttl = Duration::ZERO;
-    }
-
-    fn refresh_at(&self) -> Option<Instant> {
-        if self.ttl < MIN_REFRESHED {
-            return None;
-        }
-        let percent = REFRESHES.get(usize::from(self.refreshes))?;
-        let part = percent
-            .saturating_mul(10)
-            .saturating_add(self.jitter.into());
-        let millis = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
-        let wait = Duration::from_millis(millis.saturating_mul(part) / 1_000);
-        Some(after(self.received, wait))
-    }
-
-    /// Whether it is to be asked for, at `until` at the latest; counts as asked.
-    fn refresh(&mut self, until: Instant) -> bool {
-        let mut due = false;
-        while self.refresh_at().is_some_and(|at| at <= until) {
-            self.refreshes = self.refreshes.saturating_add(1);
-            due = true;
-        }
-        due
-    }
-
-    fn deadline(&self) -> Instant {
-        self.refresh_at()
-            .map_or(self.expires, |at| at.min(self.expires))
-    }
-}
 
 /// Where an instance is.
 #[derive(Debug)]
@@ -255,9 +186,7 @@ impl Instance {
     pub(super) fn address(&mut self, now: Instant, ip: Ipv4Addr, life: Life, flush: bool) {
         if flush {
             for (_, other) in &mut self.addresses {
-                if after(other.received, LAST_SECOND) < now {
-                    other.end(now);
-                }
+                other.flush(now);
             }
         }
         let room = self.addresses.len() < MAX_ADDRESSES && !life.ttl.is_zero();
@@ -353,9 +282,7 @@ impl Instance {
 
     /// Seconds its PTR record has left, if more than half of its life.
     pub(super) fn known(&self, now: Instant) -> Option<u32> {
-        let left = self.pointer.expires.saturating_since(now);
-        let fresh = !self.parting && left.saturating_mul(2) > self.pointer.ttl;
-        fresh.then(|| u32::try_from(left.as_secs()).unwrap_or(MAX_TTL))
+        self.pointer.fresh(now).filter(|_| !self.parting)
     }
 
     fn is_whole(&self) -> bool {

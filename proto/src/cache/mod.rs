@@ -20,6 +20,9 @@
 //! deleted would have lived, whichever is longer: by then no copy of that value is alive anywhere,
 //! so none can bring it back. When their budget is full the oldest are dropped.
 //!
+//! A value that is evicted, or has outlived itself, leaves nothing behind: an older copy that comes
+//! only then is taken for new.
+//!
 //! Life is counted on the monotonic clock; the wall clock only stamps versions.
 
 mod clock;

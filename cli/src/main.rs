@@ -1,2 +1,65 @@
-//! The `zerocache` command.
-fn main() {}
+//! The `zerocache` command: runs a node, reads and writes keys, looks at a cluster, shows itself off.
+
+mod args;
+mod demo;
+mod finder;
+mod link;
+mod logs;
+mod nodes;
+mod ops;
+mod output;
+mod serve;
+mod signals;
+mod status;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use output::{Code, Failure};
+use std::future::Future;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.output.json;
+    let ended = logs::start(&cli).and_then(|()| run(cli));
+    match ended {
+        Ok(code) => code.into(),
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn run(cli: Cli) -> Result<Code, Failure> {
+    let json = cli.output.json;
+    match cli.command {
+        Command::Serve(args) => block_on(args.workers, serve::run(args, json)),
+        Command::Get(args) => block_on(Some(1), ops::get(args, json)),
+        Command::Put(args) => block_on(Some(1), ops::put(args, json)),
+        Command::Del(args) => block_on(Some(1), ops::del(args, json)),
+        Command::Nodes(args) => block_on(Some(1), nodes::run(args, json)),
+        Command::Status(args) => block_on(Some(1), status::run(args, json)),
+        Command::Demo => block_on(None, demo::run(json)),
+    }
+}
+
+/// Runs a command on a runtime of its own, with `workers` threads or one for each core.
+fn block_on(
+    workers: Option<usize>,
+    command: impl Future<Output = Result<Code, Failure>> + Send + 'static,
+) -> Result<Code, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    let runtime = builder
+        .enable_all()
+        .thread_name("zerocache")
+        .build()
+        .map_err(|error| {
+            Failure::new(Code::Miss, format_args!("can not start threads: {error}"))
+        })?;
+    // On a worker, not on this thread: what it spawns and wakes then stays on the workers.
+    let ended = runtime.block_on(runtime.spawn(command));
+    // A reader of standard input may still be blocked in it.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| Err(Failure::new(Code::Io, format_args!("a bug: {error}"))))
+}

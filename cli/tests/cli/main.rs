@@ -1,0 +1,7 @@
+//! The binary from outside: arguments, exit codes, what it prints, how it ends.
+
+mod cluster;
+mod common;
+mod demo;
+mod signals;
+mod usage;

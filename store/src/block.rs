@@ -124,9 +124,9 @@ impl Block {
     }
 
     /// Puts `value` in the place of the one held, if it fits exactly; answers whether it did.
-    pub(crate) fn overwrite(&mut self, key_len: u32, value: &[u8]) -> bool {
+    pub(crate) fn overwrite(&mut self, key_len: usize, value: &[u8]) -> bool {
         match self {
-            Self::Packed(block) => match block.get_mut(key_len as usize..) {
+            Self::Packed(block) => match block.get_mut(key_len..) {
                 Some(old) if old.len() == value.len() => {
                     old.copy_from_slice(value);
                     true
@@ -137,16 +137,16 @@ impl Block {
         }
     }
 
-    pub(crate) fn key(&self, key_len: u32) -> &[u8] {
+    pub(crate) fn key(&self, key_len: usize) -> &[u8] {
         match self {
-            Self::Packed(block) => &block[..key_len as usize],
+            Self::Packed(block) => &block[..key_len],
             Self::Split(split) => &split.key,
         }
     }
 
-    pub(crate) fn value(&self, key_len: u32) -> Value<'_> {
+    pub(crate) fn value(&self, key_len: usize) -> Value<'_> {
         match self {
-            Self::Packed(block) => Value::Inline(&block[key_len as usize..]),
+            Self::Packed(block) => Value::Inline(&block[key_len..]),
             Self::Split(split) => Value::Shared(&split.value),
         }
     }

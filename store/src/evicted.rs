@@ -33,13 +33,13 @@ impl<M> Removed<M> {
     /// Its key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        self.block.key(self.key_len)
+        self.block.key(self.key_len as usize)
     }
 
     /// Its value.
     #[must_use]
     pub fn value(&self) -> Value<'_> {
-        self.block.value(self.key_len)
+        self.block.value(self.key_len as usize)
     }
 
     /// What the caller kept with it.
@@ -87,15 +87,15 @@ impl<M: fmt::Debug> fmt::Debug for Removed<M> {
 pub struct Evicted<M> {
     first: Option<Removed<M>>,
     rest: Vec<Removed<M>>,
-    replaced: Option<Block>,
+    replaced: Block,
 }
 
 impl<M> Evicted<M> {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             first: None,
             rest: Vec::new(),
-            replaced: None,
+            replaced: Block::empty(),
         }
     }
 
@@ -108,7 +108,7 @@ impl<M> Evicted<M> {
     }
 
     pub(crate) fn keep(&mut self, replaced: Block) {
-        self.replaced = Some(replaced);
+        self.replaced = replaced;
     }
 
     /// How many entries went.

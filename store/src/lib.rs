@@ -44,7 +44,8 @@ mod block;
 mod bounds;
 mod evicted;
 mod hash;
-mod slab;
+mod links;
+mod nodes;
 #[cfg(test)]
 mod tests;
 mod tlru;

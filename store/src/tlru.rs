@@ -9,7 +9,8 @@ use crate::block::{Block, NewValue, Value};
 use crate::bounds::{Bounds, Expiry, TooLarge, Weigher, by_size};
 use crate::evicted::{Cause, Evicted, Removed};
 use crate::hash::{SeededState, hash_key};
-use crate::slab::{Node, Slab};
+use crate::links::{Link, Links, Tag};
+use crate::nodes::{CHUNK, Node, Nodes};
 use crate::wheel::{Order, Wheel};
 
 /// A bounded cache whose entries leave when their time is over, else least recently used first.
@@ -21,7 +22,8 @@ use crate::wheel::{Order, Wheel};
 /// `M` is the caller's own note on each entry.
 pub struct Tlru<M, S = SeededState> {
     index: HashTable<u32>,
-    slab: Slab<M>,
+    links: Links,
+    nodes: Nodes<M>,
     wheel: Wheel,
     weight: u64,
     bounds: Bounds,
@@ -41,6 +43,18 @@ pub struct Entry<'a, M> {
     pub meta: &'a M,
     /// When it expires, in milliseconds; `u64::MAX`: never.
     pub expires: u64,
+}
+
+impl<'a, M> Entry<'a, M> {
+    #[inline]
+    fn new(node: &'a Node<M>, key_len: usize, expires: u64) -> Self {
+        Self {
+            key: node.block.key(key_len),
+            value: node.block.value(key_len),
+            meta: &node.meta,
+            expires,
+        }
+    }
 }
 
 /// What a put did.
@@ -70,7 +84,8 @@ impl<M: Copy, S> Tlru<M, S> {
     pub fn with_hasher(bounds: Bounds, hasher: S) -> Self {
         Self {
             index: HashTable::new(),
-            slab: Slab::new(),
+            links: Links::new(),
+            nodes: Nodes::new(),
             wheel: Wheel::new(),
             weight: 0,
             bounds: bounds.clamped(),
@@ -96,10 +111,10 @@ impl<M: Copy, S> Tlru<M, S> {
 
     /// Makes the index ready for `entries` in all, so that no later put pays for its growth.
     pub fn reserve(&mut self, entries: usize) {
-        let more = entries.saturating_sub(self.slab.len());
-        let slab = &self.slab;
-        self.index
-            .reserve(more, |&place| spread(slab.node(place).hash));
+        let entries = entries.min(self.bounds.entries);
+        self.links.reserve(entries);
+        let (links, more) = (&self.links, entries.saturating_sub(self.links.used()));
+        self.index.reserve(more, |&place| links[place].tag.hash());
     }
 
     /// The hasher, for computing hashes away from the store with [`hash_key`].
@@ -110,23 +125,24 @@ impl<M: Copy, S> Tlru<M, S> {
     /// The live entry under `key`, made the most recent one.
     #[inline]
     pub fn get(&mut self, hash: u64, key: &[u8], now: u64) -> Option<Entry<'_, M>> {
-        let place = self.live(hash, key, now)?;
-        self.slab.promote(place);
-        Some(entry(self.slab.node(place)))
+        let is_live = |link: &Link| !is_over(link.expires, now);
+        let (place, node) = find(&self.index, &self.links, &self.nodes, hash, key, is_live)?;
+        self.links.promote(place);
+        Some(Entry::new(node, key.len(), self.links[place].expires))
     }
 
     /// The live entry under `key`, its recency left alone.
     #[inline]
     pub fn peek(&self, hash: u64, key: &[u8], now: u64) -> Option<Entry<'_, M>> {
         let place = self.live(hash, key, now)?;
-        Some(entry(self.slab.node(place)))
+        Some(self.entry(place))
     }
 
     /// Makes the live entry under `key`, if there is one, the most recent one.
     pub fn touch(&mut self, hash: u64, key: &[u8], now: u64) -> bool {
         let live = self.live(hash, key, now);
         if let Some(place) = live {
-            self.slab.promote(place);
+            self.links.promote(place);
         }
         live.is_some()
     }
@@ -153,34 +169,26 @@ impl<M: Copy, S> Tlru<M, S> {
             self.tidy(now, &mut evicted);
         }
         let found = self.find(hash, key);
-        let replaced = found.is_some_and(|place| !is_over(self.slab.node(place).expires, now));
-        if is_over(expires, now) {
-            if let Some(place) = found {
-                evicted.keep(self.take(place, Cause::Taken).block);
-            }
-            return Ok(Put {
-                stored: false,
-                replaced,
-                evicted,
-            });
-        }
-        let weight = self.weigh(key, value.as_slice())?;
-        match found {
-            Some(place) => {
+        let replaced = found.is_some_and(|place| !is_over(self.links[place].expires, now));
+        let stored = !is_over(expires, now);
+        match (found, stored) {
+            (Some(place), true) => {
+                let weight = self.weigh(key, value.as_slice())?;
                 self.renew(place, key, value, weight, now, &mut evicted);
-                let node = self.slab.node_mut(place);
-                node.meta = meta;
-                node.expires = expires;
-                self.wheel.link(&mut self.slab, place);
+                self.nodes[place].meta = meta;
+                self.links[place].expires = expires;
+                self.wheel.link(&mut self.links, place);
             }
-            None => {
+            (None, true) => {
+                let weight = self.weigh(key, value.as_slice())?;
                 self.make_room(1, weight, now, &mut evicted);
                 self.insert(hash, key, value, weight, meta, expires);
             }
+            (Some(place), false) => evicted.keep(self.take(place, Cause::Taken).block),
+            (None, false) => {}
         }
-        self.weight += u64::from(weight);
         Ok(Put {
-            stored: true,
+            stored,
             replaced,
             evicted,
         })
@@ -196,7 +204,7 @@ impl<M: Copy, S> Tlru<M, S> {
     /// Takes the least recent live entry out.
     pub fn pop_oldest(&mut self, now: u64) -> Option<Removed<M>> {
         loop {
-            let place = self.slab.oldest()?;
+            let place = self.links.oldest()?;
             let removed = self.take(place, Cause::Taken);
             if !is_over(removed.expires, now) {
                 return Some(removed);
@@ -221,7 +229,7 @@ impl<M: Copy, S> Tlru<M, S> {
     ) -> usize {
         let mut count = 0;
         let order = self.order();
-        while let Some(place) = self.wheel.pop(&mut self.slab, now, order, &mut budget) {
+        while let Some(place) = self.wheel.pop(&mut self.links, now, order, &mut budget) {
             each(self.take(place, Cause::Expired));
             count += 1;
         }
@@ -237,7 +245,7 @@ impl<M: Copy, S> Tlru<M, S> {
     /// Live entries. O(1) once [`Tlru::expire`] has done its work at `now`, else in proportion to
     /// what it has left undone.
     pub fn len(&self, now: u64) -> usize {
-        self.held() - self.wheel.count_due(&self.slab, now)
+        self.held() - self.wheel.count_due(&self.links, now)
     }
 
     /// Whether there is no live entry; costs what [`Tlru::len`] does.
@@ -247,7 +255,7 @@ impl<M: Copy, S> Tlru<M, S> {
 
     /// Entries in memory: the live ones and those expired but not yet removed.
     pub fn held(&self) -> usize {
-        self.slab.len()
+        self.links.used()
     }
 
     /// The weight of all entries in memory, expired ones not yet removed included.
@@ -271,33 +279,36 @@ impl<M: Copy, S> Tlru<M, S> {
     /// Removes everything.
     pub fn clear(&mut self) {
         self.index = HashTable::new();
-        self.slab = Slab::new();
+        self.links = Links::new();
+        self.nodes = Nodes::new();
         self.wheel = Wheel::new();
         self.weight = 0;
     }
 
     /// The live entries, most recent first.
     pub fn iter(&self, now: u64) -> impl Iterator<Item = Entry<'_, M>> {
-        core::iter::successors(self.slab.newest(), |&place| self.slab.older(place))
-            .map(|place| entry(self.slab.node(place)))
-            .filter(move |entry| !is_over(entry.expires, now))
+        let links = &self.links;
+        core::iter::successors(links.newest(), |&place| links.older(place))
+            .filter(move |&place| !is_over(links[place].expires, now))
+            .map(|place| self.entry(place))
     }
 
-    #[inline]
+    #[inline(never)]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        let hash = hash as u32;
-        self.index
-            .find(spread(hash), |&place| {
-                let node = self.slab.node(place);
-                node.hash == hash && node.key() == key
-            })
-            .copied()
+        let any = |_: &Link| true;
+        find(&self.index, &self.links, &self.nodes, hash, key, any).map(|(place, _)| place)
     }
 
     #[inline]
     fn live(&self, hash: u64, key: &[u8], now: u64) -> Option<u32> {
         let place = self.find(hash, key)?;
-        (!is_over(self.slab.node(place).expires, now)).then_some(place)
+        (!is_over(self.links[place].expires, now)).then_some(place)
+    }
+
+    #[inline]
+    fn entry(&self, place: u32) -> Entry<'_, M> {
+        let link = &self.links[place];
+        Entry::new(&self.nodes[place], link.tag.key_len(), link.expires)
     }
 
     /// The weight of a new entry, if there may be such a one.
@@ -327,19 +338,30 @@ impl<M: Copy, S> Tlru<M, S> {
         meta: M,
         expires: u64,
     ) {
-        let hash = hash as u32;
-        let block = Block::new(key, value);
-        let place = self
-            .slab
-            .insert(hash, key.len() as u32, block, weight, meta, expires);
-        let slab = &self.slab;
+        if self.links.is_full() {
+            self.grow(meta);
+        }
+        let tag = Tag::new(hash, key);
+        let place = self.links.take(tag, expires);
+        self.nodes[place] = Node {
+            block: Block::new(key, value),
+            meta,
+            weight,
+        };
+        let links = &self.links;
         self.index
-            .insert_unique(spread(hash), place, |&place| spread(slab.node(place).hash));
-        self.wheel.link(&mut self.slab, place);
+            .insert_unique(tag.hash(), place, |&place| links[place].tag.hash());
+        self.weight += u64::from(weight);
+        self.wheel.link(&mut self.links, place);
     }
 
-    /// Gives an entry another value and makes it the most recent one. Leaves it off the wheel, its
-    /// weight not yet in the sum.
+    #[cold]
+    fn grow(&mut self, filler: M) {
+        self.nodes.extend(filler);
+        self.links.extend(CHUNK, self.bounds.entries);
+    }
+
+    /// Gives an entry another value and makes it the most recent one; leaves it off the wheel.
     fn renew(
         &mut self,
         place: u32,
@@ -350,40 +372,47 @@ impl<M: Copy, S> Tlru<M, S> {
         evicted: &mut Evicted<M>,
     ) {
         // Off the wheel, most recent and weightless, it cannot be driven out by its own growth.
-        self.wheel.unlink(&mut self.slab, place);
-        self.slab.promote(place);
-        let node = self.slab.node_mut(place);
-        let old_weight = core::mem::replace(&mut node.weight, weight);
-        if !node.block.overwrite(node.key_len, value.as_slice()) {
+        self.wheel.unlink(&mut self.links, place);
+        self.links.promote(place);
+        let node = &mut self.nodes[place];
+        self.weight -= u64::from(node.weight);
+        node.weight = weight;
+        if !node.block.overwrite(key.len(), value.as_slice()) {
             evicted.keep(core::mem::replace(&mut node.block, Block::new(key, value)));
         }
-        self.weight -= u64::from(old_weight);
         self.make_room(0, weight, now, evicted);
+        self.weight += u64::from(weight);
     }
 
     /// Removes until there is room for `entries` more that weigh `weight` in all.
     #[inline]
     fn make_room(&mut self, entries: usize, weight: u32, now: u64, evicted: &mut Evicted<M>) {
-        while self.slab.len() + entries > self.bounds.entries
-            || self.weight + u64::from(weight) > self.bounds.weight
-        {
+        while !self.has_room(entries, weight) {
             match self.victim(now) {
-                Some(removed) => evicted.push(removed),
+                Some((place, cause)) => evicted.push(self.take(place, cause)),
                 None => return,
             }
         }
     }
 
+    #[inline(always)]
+    fn has_room(&self, entries: usize, weight: u32) -> bool {
+        self.links.used() + entries <= self.bounds.entries
+            && self.weight + u64::from(weight) <= self.bounds.weight
+    }
+
     /// The entry to go first: an expired one, else the least recent.
-    fn victim(&mut self, now: u64) -> Option<Removed<M>> {
+    #[inline]
+    fn victim(&mut self, now: u64) -> Option<(u32, Cause)> {
         if self.wheel.is_due(now) {
             let (order, mut budget) = (self.order(), usize::MAX);
-            if let Some(place) = self.wheel.pop(&mut self.slab, now, order, &mut budget) {
-                return Some(self.take(place, Cause::Expired));
+            let links = &mut self.links;
+            if let Some(place) = self.wheel.pop(links, now, order, &mut budget) {
+                return Some((place, Cause::Expired));
             }
         }
-        let place = self.slab.oldest()?;
-        Some(self.take(place, Cause::Evicted))
+        let place = self.links.oldest()?;
+        Some((place, Cause::Evicted))
     }
 
     /// Removes expired entries at a put: all, or a few.
@@ -398,14 +427,29 @@ impl<M: Copy, S> Tlru<M, S> {
 
     /// Takes an entry out of all three structures.
     fn take(&mut self, place: u32, cause: Cause) -> Removed<M> {
-        self.wheel.unlink(&mut self.slab, place);
-        let hash = spread(self.slab.node(place).hash);
-        if let Ok(found) = self.index.find_entry(hash, |&other| other == place) {
+        self.wheel.unlink(&mut self.links, place);
+        let link = &self.links[place];
+        let (tag, expires) = (link.tag, link.expires);
+        if let Ok(found) = self.index.find_entry(tag.hash(), |&other| other == place) {
             found.remove();
         }
-        let removed = self.slab.remove(place, cause);
-        self.weight -= u64::from(removed.weight);
-        removed
+        self.links.give(place);
+        let node = &mut self.nodes[place];
+        self.weight -= u64::from(node.weight);
+        Removed {
+            block: core::mem::replace(&mut node.block, Block::empty()),
+            key_len: tag.key_len() as u32,
+            weight: node.weight,
+            expires,
+            meta: node.meta,
+            cause,
+        }
+    }
+
+    /// Places there are for entries, and the sentinel's.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.links.places()
     }
 
     fn order(&self) -> Order {
@@ -438,21 +482,30 @@ impl<M, S> fmt::Debug for Tlru<M, S> {
 /// Whether the time of what expires at `expires` is over.
 #[inline]
 fn is_over(expires: u64, now: u64) -> bool {
-    expires <= now && expires != u64::MAX
+    // What expires at the end of time never does.
+    expires <= now.min(u64::MAX - 1)
 }
 
-/// The index's hash, made of the half that is kept: it looks at the lowest bits and the highest.
-#[inline]
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
-
-#[inline]
-fn entry<M: Copy>(node: &Node<M>) -> Entry<'_, M> {
-    Entry {
-        key: node.key(),
-        value: node.block.value(node.key_len),
-        meta: &node.meta,
-        expires: node.expires,
-    }
+/// The place of `key`, and what is there, if it `is_wanted`. A function of the parts, so that the
+/// others stay free; with a closure of each caller's own, so that the probe is inlined into each.
+#[inline(always)]
+fn find<'a, M>(
+    index: &HashTable<u32>,
+    links: &Links,
+    nodes: &'a Nodes<M>,
+    hash: u64,
+    key: &[u8],
+    is_wanted: impl Fn(&Link) -> bool,
+) -> Option<(u32, &'a Node<M>)> {
+    let tag = Tag::new(hash, key);
+    let mut found = None;
+    index.find(tag.hash(), |&place| {
+        let link = &links[place];
+        link.tag == tag && {
+            let node = &nodes[place];
+            found = Some((place, node));
+            node.block.key(key.len()) == key && is_wanted(link)
+        }
+    })?;
+    found
 }

@@ -1,4 +1,4 @@
-//! Expiry order: a hierarchical timer wheel (Varghese and Lauck) threaded through the slab.
+//! Expiry order: a hierarchical timer wheel (Varghese and Lauck) threaded through the links.
 //!
 //! Time is cut into ticks of 1 ms. Level 0 has a slot for each tick of the current 64, level 1 one
 //! for each 64 ticks of the current 4,096, and so on; eleven levels cover every `u64`, so no time
@@ -11,10 +11,9 @@
 //! and go on later. A node names its neighbours by place; the first and last of a slot name the
 //! slot instead, with the bit [`SLOT`] set.
 
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
-use crate::slab::{Slab, UNTIMED};
+use crate::links::{Links, UNTIMED};
 
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
@@ -47,18 +46,18 @@ pub(crate) struct Wheel {
     /// No slot begins before.
     turn: u64,
     occupied: [u64; LEVELS],
-    /// Of each level's slots; allocated with the first entry.
-    ends: Vec<Ends>,
+    /// Of each level's slots, level by level.
+    ends: Box<[Ends; LEVELS * SLOTS]>,
 }
 
 impl Wheel {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             cursor: 0,
             due: u64::MAX,
             turn: u64::MAX,
             occupied: [0; LEVELS],
-            ends: Vec::new(),
+            ends: Box::new([Ends { first: 0, last: 0 }; LEVELS * SLOTS]),
         }
     }
 
@@ -80,35 +79,35 @@ impl Wheel {
     }
 
     /// Puts `place`, which is on no wheel, where its time says.
-    pub(crate) fn link<M: Copy>(&mut self, slab: &mut Slab<M>, place: u32) {
-        let expires = slab.node(place).expires;
+    pub(crate) fn link(&mut self, links: &mut Links, place: u32) {
+        let expires = links[place].expires;
         if expires == u64::MAX {
             return;
         }
         // A clock that went back may ask for a time that was worked off: the earliest left then.
         let time = expires.max(self.cursor);
         let level = level_of(time ^ self.cursor);
-        let begin = time >> (level as u32 * BITS) << (level as u32 * BITS);
+        let digits = time >> shift(level);
         self.due = self.due.min(expires);
-        self.turn = self.turn.min(begin);
-        self.append(slab, place, level, digit(time, level));
+        self.turn = self.turn.min(digits << shift(level));
+        self.append(links, place, level, digits as usize % SLOTS);
     }
 
     /// Takes `place` off the wheel, if it is on it.
-    pub(crate) fn unlink<M: Copy>(&mut self, slab: &mut Slab<M>, place: u32) {
-        let node = slab.node_mut(place);
-        let (earlier, later) = (node.earlier, node.later);
+    pub(crate) fn unlink(&mut self, links: &mut Links, place: u32) {
+        let link = &mut links[place];
+        let (earlier, later) = (link.earlier, link.later);
         if earlier == UNTIMED {
             return;
         }
-        node.earlier = UNTIMED;
+        link.earlier = UNTIMED;
         if earlier & SLOT == 0 {
-            slab.node_mut(earlier).later = later;
+            links[earlier].later = later;
         } else {
             self.ends[(earlier ^ SLOT) as usize].first = later;
         }
         if later & SLOT == 0 {
-            slab.node_mut(later).earlier = earlier;
+            links[later].earlier = earlier;
         } else {
             let slot = (later ^ SLOT) as usize;
             self.ends[slot].last = earlier;
@@ -120,9 +119,9 @@ impl Wheel {
 
     /// Takes one entry that has expired at `now` off the wheel. Moves on as far as it must to find
     /// one, but over no more than `budget` entries, which it counts down.
-    pub(crate) fn pop<M: Copy>(
+    pub(crate) fn pop(
         &mut self,
-        slab: &mut Slab<M>,
+        links: &mut Links,
         now: u64,
         order: Order,
         budget: &mut usize,
@@ -149,17 +148,17 @@ impl Wheel {
             *budget -= 1;
             self.cursor = self.cursor.max(begin);
             let place = self.ends[slot].first;
-            self.unlink(slab, place);
-            if slab.node(place).expires <= now && (level == 0 || order == Order::Any) {
+            self.unlink(links, place);
+            if links[place].expires <= now && (level == 0 || order == Order::Any) {
                 return Some(place);
             }
-            self.link(slab, place);
+            self.link(links, place);
         }
     }
 
     /// How many entries have expired at `now`: O(1) if all that was due has been worked off, else
     /// in proportion to what was not.
-    pub(crate) fn count_due<M: Copy>(&self, slab: &Slab<M>, now: u64) -> usize {
+    pub(crate) fn count_due(&self, links: &Links, now: u64) -> usize {
         if !self.is_due(now) {
             return 0;
         }
@@ -167,24 +166,24 @@ impl Wheel {
         for level in 0..LEVELS {
             let mut rest = self.occupied[level];
             while rest != 0 {
-                let index = rest.trailing_zeros();
+                let index = rest.trailing_zeros() as usize;
                 rest &= rest - 1;
                 if self.begin(level, index) > now {
                     break;
                 }
-                due += self.count_slot(slab, level * SLOTS + index as usize, now);
+                due += self.count_slot(links, level * SLOTS + index, now);
             }
         }
         due
     }
 
-    fn count_slot<M: Copy>(&self, slab: &Slab<M>, slot: usize, now: u64) -> usize {
+    fn count_slot(&self, links: &Links, slot: usize, now: u64) -> usize {
         let mut count = 0;
         let mut place = self.ends[slot].first;
         while place & SLOT == 0 {
-            let node = slab.node(place);
-            count += usize::from(node.expires <= now);
-            place = node.later;
+            let link = &links[place];
+            count += usize::from(link.expires <= now);
+            place = link.later;
         }
         count
     }
@@ -198,55 +197,58 @@ impl Wheel {
                 continue;
             }
             // Digits below the cursor's are never occupied: the lowest is the next.
-            let index = occupied.trailing_zeros();
+            let index = occupied.trailing_zeros() as usize;
             let begin = self.begin(level, index);
             // A slot half worked off begins where the cursor is, as one on a level below may:
             // it goes first.
             if found.is_none_or(|(_, _, first)| begin <= first) {
-                found = Some((level, level * SLOTS + index as usize, begin));
+                found = Some((level, level * SLOTS + index, begin));
             }
         }
         found
     }
 
     /// When slot `index` of `level` begins.
-    fn begin(&self, level: usize, index: u32) -> u64 {
-        let shift = level as u32 * BITS;
-        let above = match self.cursor.checked_shr(shift + BITS) {
-            Some(above) => above << (shift + BITS),
-            None => 0,
-        };
-        above | (u64::from(index) << shift)
+    fn begin(&self, level: usize, index: usize) -> u64 {
+        let shift = shift(level);
+        // What the cursor has in its higher digits; the highest level has none above.
+        let above = u64::MAX.checked_shl(shift as u32 + BITS).unwrap_or(0);
+        (self.cursor & above) | ((index as u64) << shift)
     }
 
-    fn append<M: Copy>(&mut self, slab: &mut Slab<M>, place: u32, level: usize, index: u32) {
-        let slot = level * SLOTS + index as usize;
+    #[inline]
+    fn append(&mut self, links: &mut Links, place: u32, level: usize, index: usize) {
+        let slot = (level * SLOTS) | index;
         let name = SLOT | slot as u32;
         let bit = 1 << index;
+        let ends = &mut self.ends[slot];
         let earlier = if self.occupied[level] & bit == 0 {
-            if self.ends.is_empty() {
-                self.ends = vec![Ends { first: 0, last: 0 }; LEVELS * SLOTS];
-            }
             self.occupied[level] |= bit;
-            self.ends[slot].first = place;
+            ends.first = place;
             name
         } else {
-            let last = self.ends[slot].last;
-            slab.node_mut(last).later = place;
-            last
+            links[ends.last].later = place;
+            ends.last
         };
-        self.ends[slot].last = place;
-        let node = slab.node_mut(place);
-        node.earlier = earlier;
-        node.later = name;
+        ends.last = place;
+        let link = &mut links[place];
+        link.earlier = earlier;
+        link.later = name;
     }
 }
 
 /// The level of the highest digit that differs.
+#[inline]
 fn level_of(difference: u64) -> usize {
     ((difference | 1).ilog2() / BITS) as usize
 }
 
-fn digit(time: u64, level: usize) -> u32 {
-    (time >> (level as u32 * BITS)) as u32 % SLOTS as u32
+/// How far up a level's digit is.
+#[inline]
+fn shift(level: usize) -> usize {
+    level * BITS as usize
 }
+
+#[cfg(test)]
+#[path = "wheel_tests.rs"]
+mod tests;

@@ -1,75 +1,93 @@
 //! The memory all request bodies in flight may take together.
 
 use crate::signal::Signal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 /// A bound on bytes that many connections share.
+///
+/// Beyond it only the body begun first goes on: else many half-read bodies could fill it, and none
+/// would ever be done. So the bound is exceeded by one body at most.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bound: usize,
-    used: AtomicUsize,
+    held: Mutex<Held>,
     freed: Signal,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: usize,
+    /// The bodies in flight by the order they began in.
+    bodies: BTreeSet<u64>,
+    next: u64,
 }
 
 /// What one connection holds of the budget; dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
-    held: usize,
+    bytes: usize,
+    /// The number of the body in flight, if there is one.
+    body: Option<u64>,
 }
 
 impl Budget {
     pub(crate) fn new(bound: usize) -> Arc<Self> {
         Arc::new(Self {
             bound,
-            used: AtomicUsize::new(0),
+            held: Mutex::default(),
             freed: Signal::default(),
         })
-    }
-
-    /// Bytes held at present.
-    pub(crate) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
     }
 
     /// A share of nothing yet.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share {
             budget: self.clone(),
-            held: 0,
+            bytes: 0,
+            body: None,
         }
     }
 
-    /// Whether there is room; a lone holder always has it, or a bound below one body would stop it.
-    fn has_room(&self, held: usize) -> bool {
-        let used = self.used();
-        used < self.bound || used == held
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Share {
-    /// Sets what the connection holds now.
+    /// Sets what the connection holds now; nothing means that no body is in flight.
     pub(crate) fn set(&mut self, bytes: usize) {
-        if bytes > self.held {
-            self.budget
-                .used
-                .fetch_add(bytes - self.held, Ordering::Relaxed);
-        } else if bytes < self.held {
-            self.budget
-                .used
-                .fetch_sub(self.held - bytes, Ordering::Relaxed);
+        if bytes == self.bytes && (bytes > 0 || self.body.is_none()) {
+            return;
+        }
+        let mut held = self.budget.lock();
+        held.bytes = held.bytes.saturating_sub(self.bytes).saturating_add(bytes);
+        if bytes == 0 {
+            self.body.take().map(|body| held.bodies.remove(&body));
+        }
+        drop(held);
+        if bytes < self.bytes || bytes == 0 {
             self.budget.freed.notify();
         }
-        self.held = bytes;
+        self.bytes = bytes;
     }
 
-    /// Ready while the budget has room for more; else the task is woken when some is freed.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.budget
-            .freed
-            .poll(cx, || self.budget.has_room(self.held).then_some(()))
+    /// Ready if the body in flight may take `wanted` bytes more; else the task is woken when some
+    /// are freed.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<()> {
+        let budget = self.budget.clone();
+        budget.freed.poll(cx, || {
+            let mut held = budget.lock();
+            let body = *self.body.get_or_insert_with(|| {
+                held.next += 1;
+                held.next
+            });
+            held.bodies.insert(body);
+            let first = held.bodies.first() == Some(&body);
+            (first || held.bytes.saturating_add(wanted) <= budget.bound).then_some(())
+        })
     }
 }
 
@@ -85,17 +103,22 @@ mod tests {
     use std::task::Waker;
 
     #[test]
-    fn a_full_budget_holds_the_others_back_until_some_is_freed() {
+    fn beyond_the_bound_only_the_first_body_goes_on() {
         let mut cx = Context::from_waker(Waker::noop());
         let budget = Budget::new(100);
-        let (mut a, b) = (budget.share(), budget.share());
-        assert!(b.poll_room(&mut cx).is_ready());
-        a.set(150);
-        assert!(b.poll_room(&mut cx).is_pending());
-        assert!(a.poll_room(&mut cx).is_ready(), "the lone holder goes on");
-        a.set(20);
-        assert!(b.poll_room(&mut cx).is_ready());
-        drop(a);
-        assert_eq!(budget.used(), 0);
+        let (mut a, mut b, mut c) = (budget.share(), budget.share(), budget.share());
+        for share in [&mut a, &mut b] {
+            assert!(share.poll_room(&mut cx, 50).is_ready());
+            share.set(50);
+        }
+        assert!(c.poll_room(&mut cx, 1).is_pending());
+        assert!(b.poll_room(&mut cx, 1).is_pending());
+        assert!(a.poll_room(&mut cx, 1000).is_ready(), "begun first");
+        a.set(0);
+        assert!(b.poll_room(&mut cx, 1000).is_ready(), "now it is the first");
+        assert!(c.poll_room(&mut cx, 50).is_ready() && c.poll_room(&mut cx, 51).is_pending());
+        drop((a, b, c));
+        let held = budget.lock();
+        assert_eq!((held.bytes, held.bodies.len()), (0, 0));
     }
 }

@@ -22,6 +22,8 @@ use zerocache_proto::{Now, Rng};
 
 /// Requests answered before the connection lets others have the thread.
 const REQUESTS_A_TURN: usize = 32;
+/// Writes on their way to peers at once, of all connections.
+const SPREADS: u64 = 1024;
 /// Reads and writes before it does.
 const STEPS_A_TURN: usize = 16;
 
@@ -214,6 +216,17 @@ impl<R: Runtime> Conn<R> {
     }
 
     fn spread(&mut self, now: Now, write: Write, reply: Option<Status>) {
+        if self.node.counters.spreading.load(Ordering::Relaxed) >= SPREADS {
+            // The peers get the key later, with whatever it holds by then.
+            for (peer, recurse) in write.receivers(&self.view) {
+                let (key, kind) = (Arc::from(&*write.key), write.kind());
+                self.node.outbox.with(|queue, now| queue.push(now, peer.id, &key, kind, recurse));
+            }
+            if let Some(status) = reply {
+                self.http.respond(now.mono, Reply::Status(status));
+            }
+            return;
+        }
         let (view, node) = (self.view.clone(), self.node.clone());
         let fanout = Fanout::new(now.mono, view, write.scope, node.ack, self.rng.fork());
         let (spread, acked) = Spread::new(node, write, fanout);
@@ -245,7 +258,8 @@ impl<R: Runtime> Conn<R> {
     fn read(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
         // A body may only take memory that all bodies together leave.
         self.bodies.set(self.http.body_reserved());
-        let waits = self.http.body_wanted() > 0 && self.bodies.poll_room(cx).is_pending();
+        let wanted = self.http.body_wanted();
+        let waits = wanted > 0 && self.bodies.poll_room(cx, wanted).is_pending();
         self.http.pause_reading(waits);
         let buffer = self.http.read_buf();
         if buffer.is_empty() {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use zerocache_proto::cluster::{Outcome, Peer};
-use zerocache_proto::op::{self, Copy, Fanout, FanoutEvent};
-use zerocache_proto::service::{self, Write};
+use zerocache_proto::op::{Copy, Fanout, FanoutEvent};
+use zerocache_proto::service::Write;
 use zerocache_proto::{Failure, Instant};
 
 /// Exchanges at once with a stock peer: it has 10 threads and a backlog of 5.
@@ -111,10 +111,7 @@ impl<R: Runtime> Spread<R> {
             }
             FanoutEvent::Undelivered { peer, recurse } => {
                 let key = Arc::from(&*self.write.key);
-                let change = match self.write.change {
-                    service::Change::Put { .. } => op::Change::Put,
-                    service::Change::Delete => op::Change::Delete,
-                };
+                let change = self.write.kind();
                 tracing::debug!(peer = %peer.id, recurse, "copy not delivered");
                 self.node
                     .outbox

@@ -220,7 +220,9 @@ impl<R: Runtime> Conn<R> {
             // The peers get the key later, with whatever it holds by then.
             for (peer, recurse) in write.receivers(&self.view) {
                 let (key, kind) = (Arc::from(&*write.key), write.kind());
-                self.node.outbox.with(|queue, now| queue.push(now, peer.id, &key, kind, recurse));
+                self.node
+                    .outbox
+                    .with(|queue, now| queue.push(now, peer.id, &key, kind, recurse));
             }
             if let Some(status) = reply {
                 self.http.respond(now.mono, Reply::Status(status));

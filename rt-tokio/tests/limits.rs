@@ -1,5 +1,11 @@
 //! What a node does when somebody asks too much of it: a clear status, and nothing is lost.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of these tests"
+)]
+
 mod common;
 
 use common::{blocking, builder, client, formed, http, join, node, parse, raw, until};

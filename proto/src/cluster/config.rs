@@ -38,7 +38,7 @@ pub const FAILING_FOR: Duration = Duration::from_secs(3);
 pub(super) const RECHECK: Duration = Duration::from_millis(250);
 /// The bounds of the pause between two pings of a peer that is out.
 pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// A peer that answered within this time is counted when asking whether we are the problem.
+/// A peer that began to fail within this time counts when asking whether we are the problem.
 pub(super) const RECENT: Duration = Duration::from_secs(15);
 /// Below so many peers nothing can be told from how many fail at once.
 pub(super) const QUORUM: usize = 3;

@@ -61,6 +61,11 @@ impl Health {
         self.overdue
     }
 
+    /// When the failures began; long ago while there are none.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+
     pub(super) const fn failures(&self) -> u32 {
         self.failures
     }
@@ -112,14 +117,6 @@ impl Health {
         self.overdue = false;
         // The back-off begins anew.
         self.failures = 0;
-    }
-
-    /// Back into routing although nothing was heard of it.
-    pub(super) fn reinstate(&mut self) {
-        if self.state == State::Out {
-            self.state = State::Suspect;
-            self.overdue = true;
-        }
     }
 
     /// Fresh word of it: be quick again.

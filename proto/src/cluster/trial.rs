@@ -202,7 +202,7 @@ impl Table {
 
     /// Whether routing can do without the peer: not if it is the last of its region, nor if so many fail
     /// at once that the fault is more likely here.
-    fn may_go(&mut self, now: Instant, id: NodeId) -> bool {
+    fn may_go(&self, now: Instant, id: NodeId) -> bool {
         let Some(entry) = self.entries.get(&id) else {
             return false;
         };
@@ -215,32 +215,18 @@ impl Table {
         if entry.health.refusing() {
             return true;
         }
-        let recent = |e: &&Entry| e.heard.is_some_and(|heard| heard + RECENT > now);
-        let failing = |e: &&Entry| {
-            let out = e.health.state() == State::Out;
-            !e.health.refusing() && (out || e.health.failures() >= 2)
+        // Of those heard from, or in vain asked, since this one began to fail: how many fail too?
+        let since = entry.health.since();
+        let lost = |e: &Entry| {
+            let beyond_doubt = e.health.state() == State::Out || e.health.failures() >= 2;
+            beyond_doubt && !e.health.refusing() && e.health.since() + RECENT > now
         };
-        let known = self.entries().filter(recent).count();
-        let lost = self.entries().filter(recent).filter(failing).count();
-        let routable = self.entries().filter(|e| e.routable()).count();
-        let most = known >= QUORUM && lost * 2 > known;
-        let all = known == lost && routable >= QUORUM;
-        if most || all {
-            self.reinstate(now);
-        }
+        let heard = |e: &Entry| !lost(e) && e.heard.is_some_and(|heard| heard > since);
+        let failing = self.entries().filter(|e| lost(e)).count();
+        let answering = self.entries().filter(|e| heard(e)).count();
+        let most = failing > answering && failing + answering >= QUORUM;
+        let all = answering == 0 && self.entries().filter(|e| e.routable()).count() >= QUORUM;
         !(most || all)
-    }
-
-    /// Takes back those just put out: it was not they who failed.
-    fn reinstate(&mut self, now: Instant) {
-        for entry in self.entries.values_mut() {
-            let recent = entry.heard.is_some_and(|heard| heard + RECENT > now);
-            if recent && entry.health.state() == State::Out && !entry.health.refusing() {
-                entry.health.reinstate();
-                self.dirty = true;
-                self.changes.push_back(Change::Up(entry.peer.clone()));
-            }
-        }
     }
 
     /// Decides between a peer's address and a rival's once both have been pinged: a live one keeps it

@@ -328,3 +328,53 @@ fn a_driver_that_reports_nothing_is_a_time_out() {
     world.run(ms(2_500));
     assert_eq!(world.state(1), Some(State::Healthy), "and asked again");
 }
+
+/// `n` local peers, all well, of which the first `silent` then say nothing for `duration`.
+fn lose(n: u16, silent: u16, duration: zerocache_proto::Duration) -> World {
+    let mut world = World::new(node_config("london"));
+    for n in 1..=n {
+        world.join(n, "london", ms(5));
+    }
+    world.run(ms(12_000));
+    for n in 1..=silent {
+        world.set(n, Mode::Silent);
+    }
+    world.run(duration);
+    world
+}
+
+#[test]
+fn half_of_them_is_not_most_of_them() {
+    assert_eq!(lose(8, 4, ms(6_000)).routed(), [5, 6, 7, 8]);
+    assert_eq!(lose(8, 5, ms(6_000)).routed().len(), 8);
+    // Too few to tell.
+    assert_eq!(lose(2, 2, ms(6_000)).routed().len(), 0);
+}
+
+#[test]
+fn however_many_are_silent_at_once_the_fault_is_here() {
+    // So many that their pings are spread over several seconds.
+    let mut world = lose(900, 900, ms(18_000));
+    assert_eq!(world.routed().len(), 900);
+    // One answers: it was they after all.
+    world.set(1, Mode::Up);
+    world.run(ms(60_000));
+    assert_eq!(world.routed(), [1]);
+}
+
+#[test]
+fn a_region_that_is_silent_ranks_last() {
+    let mut world = World::new(node_config("london"));
+    world.join(1, "oslo", ms(1));
+    world.join(2, "tokyo", ms(440));
+    world.run(ms(2_000));
+    assert_eq!(world.ranking(), ["oslo", "tokyo"]);
+    world.set(1, Mode::Silent);
+    world.run(ms(5_500));
+    let latencies: Vec<_> = world.view().regions.iter().map(|r| r.latency).collect();
+    assert_eq!(world.ranking(), ["tokyo", "oslo"]);
+    assert!(latencies[0] > latencies[1], "{latencies:?}");
+    world.set(1, Mode::Up);
+    world.run(ms(2_000));
+    assert_eq!(world.ranking(), ["oslo", "tokyo"]);
+}

@@ -381,3 +381,59 @@ fn a_stock_node_known_by_hearsay_is_told_from_ours() {
     assert!(world.routed().contains(&8));
     assert_ne!(peer.id, NodeId::derive(&region("paris"), addr(8)));
 }
+
+#[test]
+fn one_lost_ping_does_not_lose_a_peer_its_address() {
+    let mut world = World::new(node_config("london"));
+    world.join(1, "london", ms(1));
+    world.run(ms(100));
+    world.script(9, Some(id(1)), ms(1));
+    world.set(1, Mode::Silent);
+    let hello = format!("{} london 6789", id(1));
+    world
+        .cluster
+        .handle_hello(world.now, addr(9).ip(), hello.as_bytes());
+    world.run(ms(1_200));
+    assert!(world.pings_of(9).len() == 1, "the claimant was tried");
+    world.set(1, Mode::Up);
+    world.run(ms(5_000));
+    assert_eq!(world.info(1).map(|info| info.peer.addr), Some(addr(1)));
+    assert_eq!(world.down(1), None);
+}
+
+#[test]
+fn hearsay_does_not_rename_a_nameless_node() {
+    let mut world = World::new(node_config("london"));
+    world.join(1, "london", ms(1));
+    world.script(8, None, ms(1));
+    let told = line(1, "london", 1, "zc");
+    world.node(1).members = Some(told.clone() + &line(8, "paris", 8, "stock"));
+    world.run(ms(15_000));
+    assert_eq!(world.routed(), [1, 8]);
+    world.node(1).members =
+        Some(told + &line(8, "paris", 8, "stock") + &line(80, "rome", 8, "stock"));
+    world.run(ms(30_000));
+    assert_eq!(world.routed(), [1, 8]);
+    assert_eq!(world.ranking(), ["paris"]);
+}
+
+#[test]
+fn made_up_names_leave_room_for_pings_of_those_that_answer() {
+    let mut world = World::new(node_config("london"));
+    for n in 1..=10 {
+        world.join(n, "london", ms(1));
+    }
+    world.run(ms(1_000));
+    for n in 100..1_000 {
+        world.hello(n, "london");
+    }
+    world.run(ms(400));
+    let made_up = world
+        .pings
+        .iter()
+        .filter(|(_, to)| *to >= addr(100))
+        .count();
+    assert!((30..=MAX_PINGS * 3 / 4).contains(&made_up), "{made_up}");
+    world.run(ms(60_000));
+    assert!((1..=10).all(|n| world.down(n).is_none()));
+}

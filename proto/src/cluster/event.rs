@@ -136,6 +136,9 @@ impl Pong {
 pub enum Outcome {
     /// It answered, the first byte after this time.
     Answered(Duration),
+    /// It answered, after a time that says nothing of the way there: it had a copy to spread first, or
+    /// much to read or to write.
+    Alive,
     /// It did not.
     Failed(Failure),
 }

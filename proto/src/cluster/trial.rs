@@ -61,15 +61,16 @@ impl Table {
             return;
         };
         match outcome {
-            Outcome::Answered(rtt) if entry.routable() => {
-                entry.srtt.add(rtt);
+            Outcome::Answered(_) | Outcome::Alive if entry.routable() => {
+                if let Outcome::Answered(rtt) = outcome {
+                    entry.srtt.add(rtt);
+                    self.remeasured = true;
+                }
                 entry.heard = Some(now);
-                let overdue = entry.health.overdue();
+                self.dirty |= entry.health.overdue();
                 entry.health.succeed();
-                self.dirty |= overdue;
-                self.remeasured = true;
             }
-            Outcome::Answered(_) => {
+            Outcome::Answered(_) | Outcome::Alive => {
                 entry.health.hope();
                 Self::hasten(now, entry);
             }

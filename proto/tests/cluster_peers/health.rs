@@ -92,6 +92,26 @@ fn requests_that_succeed_stand_for_pings() {
 }
 
 #[test]
+fn an_answer_that_took_its_time_shows_life_and_nothing_else() {
+    let mut world = well();
+    let srtt = world.info(3).and_then(|info| info.srtt);
+    for _ in 0..80 {
+        world.run(ms(100));
+        world
+            .cluster
+            .handle_outcome(world.now, id(3), Outcome::Alive);
+    }
+    assert!(world.pings_of(3).len() <= 1, "{:?}", world.pings_of(3));
+    assert_eq!(world.info(3).and_then(|info| info.srtt), srtt);
+    let timed_out = Outcome::Failed(Failure::TimedOut);
+    world.cluster.handle_outcome(world.now, id(3), timed_out);
+    world
+        .cluster
+        .handle_outcome(world.now, id(3), Outcome::Alive);
+    assert_eq!(world.state(3), Some(State::Healthy));
+}
+
+#[test]
 fn a_refused_request_and_a_refused_ping_put_a_peer_out() {
     let mut world = well();
     world.set(1, Mode::Refuses);

@@ -1,9 +1,10 @@
 //! Header fields that decide framing and connection, shared by requests and responses.
 
 /// How long a message's body is (RFC 9112 §6.3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Framing {
     /// Nothing said it.
+    #[default]
     Unsaid,
     /// `Content-Length`; `u64::MAX` stands for anything as long or longer.
     Length(u64),
@@ -68,11 +69,9 @@ impl Connection {
 /// `httparse` takes a bare LF for a line's end; two parsers that differ in this can be played
 /// against each other, so a head with one is refused.
 pub(super) fn has_bare_lf(head: &[u8]) -> bool {
-    let ends = head.iter().zip(head.iter().skip(1));
-    // No early exit: this way it becomes a few vector instructions.
-    ends.fold(head.first() == Some(&b'\n'), |bare, (before, byte)| {
-        bare | ((*byte == b'\n') & (*before != b'\r'))
-    })
+    let mut before = b'\n';
+    head.iter()
+        .any(|byte| core::mem::replace(&mut before, *byte) != b'\r' && *byte == b'\n')
 }
 
 /// A byte of a token (RFC 9110 §5.6.2).

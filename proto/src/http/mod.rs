@@ -24,6 +24,7 @@ mod output;
 mod request;
 mod responder;
 mod response;
+mod scan;
 mod server;
 mod status;
 mod target;
@@ -57,17 +58,29 @@ fn credit(bytes: usize, rate: u32) -> Duration {
     Duration::from_nanos(nanos.checked_div(rate.into()).unwrap_or(0))
 }
 
-/// Appends `n` in decimal.
-fn push_decimal(out: &mut alloc::vec::Vec<u8>, mut n: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' | (n % 10) as u8;
-        at = at.saturating_sub(1);
-        n /= 10;
-        if n == 0 {
-            break;
+/// `n` in decimal and the end of a head behind it: what follows `Content-Length: `.
+struct LengthAndEnd {
+    text: [u8; 24],
+    start: usize,
+}
+
+impl LengthAndEnd {
+    fn new(n: usize) -> Self {
+        let mut text = *b"....................\r\n\r\n";
+        let mut rest = n;
+        let mut start = 20_usize;
+        for slot in text.iter_mut().rev().skip(4) {
+            *slot = b'0' | (rest % 10) as u8;
+            start = start.saturating_sub(1);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
         }
+        Self { text, start }
     }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+
+    fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
+    }
 }

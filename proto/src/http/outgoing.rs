@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::push_decimal;
+use super::LengthAndEnd;
 use crate::{Region, Version};
 
 /// What a request says beside method, target and body.
@@ -115,7 +115,7 @@ impl Outgoing {
         if let Some(expiry) = options.expiry {
             head.push(core::mem::replace(&mut mark, b'&'));
             head.extend_from_slice(b"expiry=");
-            push_decimal(&mut head, expiry.into());
+            let _ = write!(Text(&mut head), "{expiry}");
         }
         if options.local {
             head.push(mark);
@@ -141,7 +141,6 @@ impl Outgoing {
             "\r\n"
         );
         let mut text = Text(&mut head);
-        // A `Text` takes whatever it is given.
         let _ = write!(text, " HTTP/1.1\r\nHost: {host}{agent}");
         if let Some(version) = options.version {
             let _ = write!(text, "Zc-Version: {version}\r\n");
@@ -154,10 +153,10 @@ impl Outgoing {
         }
         if let Some(body) = &body {
             head.extend_from_slice(b"Content-Length: ");
-            push_decimal(&mut head, u64::try_from(body.len()).unwrap_or(u64::MAX));
+            head.extend_from_slice(LengthAndEnd::new(body.len()).as_bytes());
+        } else {
             head.extend_from_slice(b"\r\n");
         }
-        head.extend_from_slice(b"\r\n");
         Self {
             head,
             body: body.unwrap_or_default(),
@@ -199,7 +198,7 @@ fn is_field_value(text: &str) -> bool {
             .all(|byte| matches!(byte, b' '..=b'~' | 0x80..))
 }
 
-/// Bytes as a place to format to.
+/// Bytes as a place to format to; takes whatever it is given.
 struct Text<'a>(&'a mut Vec<u8>);
 
 impl Write for Text<'_> {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
-use super::{HttpDate, Limits, Status, after, credit, push_decimal};
+use super::{HttpDate, LengthAndEnd, Limits, Status, after, credit};
 use crate::{Duration, Instant, NodeId};
 
 /// Room for a head beside its body, so that an answer makes the buffer grow once at most.
@@ -43,7 +43,9 @@ pub(super) struct Output {
     pub(super) last: bool,
     /// When what is unsent has to have left.
     pub(super) deadline: Instant,
-    date: Option<[u8; DATE_FIELD]>,
+    /// `Date` and the start of `Content-Length`, which every answer has.
+    fields: [u8; FIELDS.len()],
+    dated: bool,
     node: Option<NodeId>,
     write_timeout: Duration,
     min_rate: u32,
@@ -51,8 +53,11 @@ pub(super) struct Output {
     max_copied: usize,
 }
 
-/// `Date: `, the date, CR LF.
-const DATE_FIELD: usize = 6 + HttpDate::LEN + 2;
+const FIELDS: &[u8; 53] = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";
+/// Where the date is in [`FIELDS`].
+const DATE: usize = 6;
+/// Where the fields begin if there is no date.
+const UNDATED: usize = 37;
 
 impl Output {
     pub(super) const fn new(limits: &Limits) -> Self {
@@ -63,7 +68,8 @@ impl Output {
             pending: None,
             last: false,
             deadline: Instant::FAR_FUTURE,
-            date: None,
+            fields: *FIELDS,
+            dated: false,
             node: None,
             write_timeout: limits.write_timeout,
             min_rate: limits.min_rate,
@@ -73,11 +79,10 @@ impl Output {
     }
 
     pub(super) fn set_date(&mut self, date: &HttpDate) {
-        let mut field = *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-        for (to, from) in field.iter_mut().skip(6).zip(date.as_bytes()) {
+        for (to, from) in self.fields.iter_mut().skip(DATE).zip(date.as_bytes()) {
             *to = *from;
         }
-        self.date = Some(field);
+        self.dated = true;
     }
 
     pub(super) const fn set_node(&mut self, node: Option<NodeId>) {
@@ -112,16 +117,23 @@ impl Output {
         } else {
             self.buf.clear();
             self.sent = 0;
-            let of_tail = n.saturating_sub(waiting).min(self.tail.len());
-            self.tail.advance(of_tail);
-        }
-        if self.tail.is_empty() {
-            // A static slice: the value's memory is let go.
-            self.tail = Bytes::new();
+            self.tail_sent(n.saturating_sub(waiting));
+            if self.tail.is_empty() {
+                return;
+            }
         }
         // A total that progress extends at the least rate allowed, not a fresh one per write.
         let latest = after(now, self.write_timeout);
         self.deadline = after(self.deadline, credit(n, self.min_rate)).min(latest);
+    }
+
+    fn tail_sent(&mut self, n: usize) {
+        if n >= self.tail.len() {
+            // A static slice: the value's memory is let go.
+            self.tail = Bytes::new();
+        } else {
+            self.tail.advance(n);
+        }
     }
 
     /// Answers the pending request; nothing if there is none.
@@ -151,10 +163,12 @@ impl Output {
         self.make_room(now, copied.len());
         self.buf.extend_from_slice(line);
         self.buf.extend_from_slice(fields);
-        self.common_fields(exchange);
-        self.buf.extend_from_slice(b"Content-Length: ");
-        push_decimal(&mut self.buf, u64::try_from(body.len()).unwrap_or(u64::MAX));
-        self.buf.extend_from_slice(b"\r\n\r\n");
+        self.connection_fields(exchange);
+        let undated = if self.dated { 0 } else { UNDATED };
+        let common = self.fields.get(undated..).unwrap_or_default();
+        self.buf.extend_from_slice(common);
+        self.buf
+            .extend_from_slice(LengthAndEnd::new(body.len()).as_bytes());
         self.buf.extend_from_slice(copied);
         if let Some(bytes) = shared.filter(|_| !exchange.head_only) {
             self.tail = bytes.clone();
@@ -178,10 +192,7 @@ impl Output {
         self.buf.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
 
-    fn common_fields(&mut self, exchange: Exchange) {
-        if let Some(date) = &self.date {
-            self.buf.extend_from_slice(date);
-        }
+    fn connection_fields(&mut self, exchange: Exchange) {
         if let Some(node) = self.node.filter(|_| exchange.identify) {
             self.buf.extend_from_slice(b"Zc-Node: ");
             // 8 digits, without a detour through `fmt`.

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use super::Limits;
 use super::fields::{Ambiguous, Connection, Framing, has_bare_lf, is_token};
 use super::limits::MAX_HEADERS;
+use super::scan::find;
 use super::status::Status;
 use crate::Version;
 
 /// What a request asks for. Methods are case-sensitive (RFC 9110 §9.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Method {
     /// `GET`
+    #[default]
     Get,
     /// `HEAD`: as GET, answered without the body.
     Head,
@@ -69,28 +71,32 @@ impl AsRef<[u8]> for Body<'_> {
 }
 
 /// A part of a head, counted from the head's first byte.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
-    at: usize,
-    len: usize,
+    at: u32,
+    len: u32,
 }
 
 impl Span {
+    /// Heads are of kilobytes: see [`Limits::max_head`].
     fn of(part: &[u8], head: &[u8]) -> Self {
         Self {
-            at: part.as_ptr().addr().saturating_sub(head.as_ptr().addr()),
-            len: part.len(),
+            at: part.as_ptr().addr().saturating_sub(head.as_ptr().addr()) as u32,
+            len: part.len() as u32,
         }
     }
 
+    const fn end(self) -> usize {
+        (self.at as usize).saturating_add(self.len as usize)
+    }
+
     pub(super) fn of_head(self, head: &[u8]) -> &[u8] {
-        let part = head.get(self.at..).and_then(|rest| rest.get(..self.len));
-        part.unwrap_or_default()
+        head.get(self.at as usize..self.end()).unwrap_or_default()
     }
 }
 
 /// A whole and acceptable head.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Head {
     /// Bytes of it.
     pub(super) len: usize,
@@ -109,18 +115,18 @@ pub(super) struct Head {
 }
 
 /// What the start of the input is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Parsed {
-    Complete(Head),
+    Complete,
     /// No fault so far, and no end.
     Partial,
     /// Answer this and close.
     Refused(Status),
 }
 
-/// Reads the head at the start of `bytes`, which begins with neither CR LF nor more than
-/// `max_head` bytes. The same bytes in other pieces come to the same end.
-pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
+/// Reads the head at the start of `bytes` into `into`. The bytes do not begin with CR LF, and are not
+/// more than `max_head`. The same bytes in other pieces come to the same end.
+pub(super) fn parse(bytes: &[u8], limits: &Limits, into: &mut Head) -> Parsed {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let headers = headers
         .get_mut(..limits.max_headers.min(MAX_HEADERS))
@@ -129,8 +135,8 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
     match request.parse_with_uninit_headers(bytes, headers) {
         Ok(httparse::Status::Complete(len)) => {
             let head = bytes.get(..len).unwrap_or_default();
-            match accept(&request, head, limits) {
-                Ok(head) => Parsed::Complete(head),
+            match into.accept(&request, head, limits) {
+                Ok(()) => Parsed::Complete,
                 Err(status) => Parsed::Refused(status),
             }
         }
@@ -142,59 +148,63 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Parsed {
     }
 }
 
-/// What `httparse` found well-formed, checked for what it does not look at.
-fn accept(
-    request: &httparse::Request<'_, '_>,
-    head: &[u8],
-    limits: &Limits,
-) -> Result<Head, Status> {
-    let target = request.path.unwrap_or_default().as_bytes();
-    if target.len() > limits.max_target {
-        return Err(Status::UriTooLong);
-    }
-    if has_bare_lf(head) {
-        return Err(Status::BadRequest);
-    }
-    let http10 = request.version == Some(0);
-    let (path, query) = split(target)?;
-    let mut parsed = Head {
-        len: head.len(),
-        method: match request.method.unwrap_or_default() {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "PUT" => Method::Put,
-            "DELETE" => Method::Delete,
-            _ => Method::Other,
-        },
-        path: Span::of(path, head),
-        query: query.map(|query| Span::of(query, head)),
-        node: None,
-        version: None,
-        framing: Framing::Unsaid,
-        http10,
-        keep_alive: false,
-        expects: false,
-        identify: path == b"/ping" || path.starts_with(b"/_zc/"),
-    };
-    if path == b"*" && parsed.method != Method::Other {
-        return Err(Status::BadRequest);
-    }
-    let mut connection = Connection::default();
-    let mut host = false;
-    for header in request.headers.iter() {
-        parsed.header(header, head, &mut connection, &mut host)?;
-    }
-    parsed.keep_alive = connection.persists(http10);
-    if http10 && parsed.framing == Framing::Chunked {
-        // RFC 9112 §6.1: faulty framing; nobody speaks so.
-        return Err(Status::BadRequest);
-    }
-    // RFC 9110 §10.1.1: a client of HTTP/1.0 cannot mean it.
-    parsed.expects &= !http10;
-    Ok(parsed)
-}
-
 impl Head {
+    /// Takes what `httparse` found well-formed, checked for what it does not look at.
+    fn accept(
+        &mut self,
+        request: &httparse::Request<'_, '_>,
+        head: &[u8],
+        limits: &Limits,
+    ) -> Result<(), Status> {
+        let target = request.path.unwrap_or_default().as_bytes();
+        if target.len() > limits.max_target {
+            return Err(Status::UriTooLong);
+        }
+        let (path, query) = split(target)?;
+        let http10 = request.version == Some(0);
+        *self = Self {
+            len: head.len(),
+            method: match request.method.unwrap_or_default() {
+                "GET" => Method::Get,
+                "HEAD" => Method::Head,
+                "PUT" => Method::Put,
+                "DELETE" => Method::Delete,
+                _ => Method::Other,
+            },
+            path: Span::of(path, head),
+            query: query.map(|query| Span::of(query, head)),
+            http10,
+            identify: path == b"/ping" || path.starts_with(b"/_zc/"),
+            ..Self::default()
+        };
+        if path == b"*" && self.method != Method::Other {
+            return Err(Status::BadRequest);
+        }
+        let mut connection = Connection::default();
+        let mut host = false;
+        let version = Span::of(target, head)
+            .end()
+            .saturating_add(" HTTP/1.1".len());
+        let mut clean =
+            ends_line(head, version) && head.ends_with(b"\r\n") && !head.starts_with(b"\n");
+        for header in request.headers.iter() {
+            clean &= ends_line(head, Span::of(header.value, head).end());
+            self.header(header, head, &mut connection, &mut host)?;
+        }
+        // Nearly always each line ends in CR LF right behind its text; if not, it has to be looked at.
+        if !clean && has_bare_lf(head) {
+            return Err(Status::BadRequest);
+        }
+        self.keep_alive = connection.persists(http10);
+        if http10 && self.framing == Framing::Chunked {
+            // RFC 9112 §6.1: faulty framing; nobody speaks so.
+            return Err(Status::BadRequest);
+        }
+        // RFC 9110 §10.1.1: a client of HTTP/1.0 cannot mean it.
+        self.expects &= !http10;
+        Ok(())
+    }
+
     fn header(
         &mut self,
         header: &httparse::Header<'_>,
@@ -243,10 +253,15 @@ impl From<Ambiguous> for Status {
     }
 }
 
+/// Whether CR LF is at that place.
+fn ends_line(head: &[u8], at: usize) -> bool {
+    head.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n"))
+}
+
 /// Path and query of a request target in origin-form or absolute-form, whose authority is nobody's
 /// business here: nothing is ever fetched from it (RFC 9112 §3.2).
 fn split(target: &[u8]) -> Result<(&[u8], Option<&[u8]>), Status> {
-    let (path, query) = match target.iter().position(|byte| matches!(byte, b'?' | b'#')) {
+    let (path, query) = match find(target, [b'?', b'#']) {
         Some(end) => {
             let (path, rest) = target.split_at_checked(end).unwrap_or_default();
             let (mark, query) = rest.split_first().unwrap_or((&b'#', &[]));

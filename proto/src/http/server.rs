@@ -42,7 +42,9 @@ pub struct ServerConn {
     deadline: Instant,
     /// When an idle connection gives its buffers back.
     release_at: Instant,
-    /// The head of the request handed out last, if its body came in an allocation of its own.
+    /// Of the request at hand.
+    head: Head,
+    /// Its bytes, if its body comes in an allocation of its own.
     head_copy: Vec<u8>,
     lent: Lent,
     eof: bool,
@@ -60,11 +62,10 @@ enum Phase {
     Head,
     /// A body is awaited behind its head in the read buffer; `total` bytes are both.
     Small {
-        head: Head,
         total: usize,
     },
     /// A body is read into an allocation of its own.
-    Large(Box<Large>),
+    Large(Box<Incoming>),
     /// A request has been handed out.
     Busy,
     /// Refused and answered; what the client still sends is dropped, `left` bytes of it at most.
@@ -83,17 +84,9 @@ enum Lent {
     Dropped,
 }
 
-/// A request whose body is on its way, and a copy of its head.
-struct Large {
-    head: Head,
-    head_copy: Vec<u8>,
-    incoming: Incoming,
-}
-
-/// A whole request: where its head is, and its body.
+/// A whole request, its head apart.
 struct Ready {
-    head: Head,
-    /// Of the head in the read buffer.
+    /// Where it begins in the read buffer.
     position: usize,
     body: ReadyBody,
 }
@@ -114,6 +107,7 @@ impl ServerConn {
             phase: Phase::New,
             deadline: after(now, limits.head_timeout),
             release_at: Instant::FAR_FUTURE,
+            head: Head::default(),
             head_copy: Vec::new(),
             lent: Lent::Nothing,
             eof: false,
@@ -152,9 +146,9 @@ impl ServerConn {
         }
         let room = self.room_needed();
         match &mut self.phase {
-            Phase::Large(large) if self.input.is_empty() && large.incoming.is_direct() => {
+            Phase::Large(incoming) if self.input.is_empty() && incoming.is_direct() => {
                 self.lent = Lent::Body;
-                large.incoming.room()
+                incoming.room()
             }
             _ => {
                 self.lent = Lent::Input;
@@ -177,7 +171,7 @@ impl ServerConn {
             &mut self.phase,
         ) {
             (Lent::Input, _) => self.input.fill(n),
-            (Lent::Body, Phase::Large(large)) => large.incoming.fill(n),
+            (Lent::Body, Phase::Large(incoming)) => incoming.fill(n),
             (Lent::Dropped, Phase::Lingering { left }) => {
                 *left = left.saturating_sub(n);
                 if *left == 0 {
@@ -325,7 +319,7 @@ impl ServerConn {
     #[must_use]
     pub fn body_reserved(&self) -> usize {
         match &self.phase {
-            Phase::Large(large) => large.incoming.reserved(),
+            Phase::Large(incoming) => incoming.reserved(),
             _ => 0,
         }
     }
@@ -334,7 +328,7 @@ impl ServerConn {
     #[must_use]
     pub fn body_wanted(&self) -> usize {
         match &self.phase {
-            Phase::Large(large) if self.input.is_empty() => large.incoming.wanted(),
+            Phase::Large(incoming) if self.input.is_empty() => incoming.wanted(),
             _ => 0,
         }
     }
@@ -351,18 +345,14 @@ impl ServerConn {
         if self.output.is_blocked() {
             return None;
         }
-        if self.head_copy.capacity() > 0 {
-            self.head_copy = Vec::new();
-        }
-        match &mut self.phase {
+        match self.phase {
             Phase::New | Phase::Idle | Phase::Head | Phase::Busy => self.advance_head(now),
-            Phase::Small { head, total } => {
-                if self.input.len() < *total {
+            Phase::Small { total } => {
+                if self.input.len() < total {
                     self.check_eof(now);
                     return None;
                 }
-                let (head, body) = (*head, total.saturating_sub(head.len));
-                Some(self.ready_in_input(head, body))
+                Some(self.ready_in_input(total.saturating_sub(self.head.len)))
             }
             Phase::Large(_) => self.advance_body(now),
             Phase::Lingering { .. } | Phase::Closed => None,
@@ -370,6 +360,9 @@ impl ServerConn {
     }
 
     fn advance_head(&mut self, now: Instant) -> Option<Ready> {
+        if self.head_copy.capacity() > 0 {
+            self.head_copy = Vec::new();
+        }
         // RFC 9112 §2.2: empty lines before a request are ignored.
         while self.input.unread().starts_with(b"\r\n") {
             self.input.consume(2);
@@ -388,8 +381,8 @@ impl ServerConn {
         }
         let bytes = bytes.get(..self.limits.max_head).unwrap_or(bytes);
         let full = bytes.len() >= self.limits.max_head;
-        match request::parse(bytes, &self.limits) {
-            Parsed::Complete(head) => return self.accept(now, head),
+        match request::parse(bytes, &self.limits, &mut self.head) {
+            Parsed::Complete => return self.accept(now),
             Parsed::Refused(status) => self.refuse(now, status),
             Parsed::Partial if full => self.refuse(now, Status::HeadTooLarge),
             Parsed::Partial => {
@@ -404,66 +397,65 @@ impl ServerConn {
     }
 
     /// Takes up a request whose head is whole.
-    fn accept(&mut self, now: Instant, head: Head) -> Option<Ready> {
-        let length = match head.framing {
+    fn accept(&mut self, now: Instant) -> Option<Ready> {
+        let length = match self.head.framing {
             Framing::Unsaid => 0,
             Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-            Framing::Chunked => return self.begin_body(now, head, None),
+            Framing::Chunked => return self.begin_body(now, None),
         };
         if length > self.limits.max_body {
             self.refuse(now, Status::ContentTooLarge);
             return None;
         }
-        let total = head.len.saturating_add(length);
+        let total = self.head.len.saturating_add(length);
         if total <= self.input.len() {
-            return Some(self.ready_in_input(head, length));
+            return Some(self.ready_in_input(length));
         }
         if total > self.limits.read_buffer {
-            return self.begin_body(now, head, Some(length));
+            return self.begin_body(now, Some(length));
         }
         self.deadline = after(now, self.limits.body_timeout);
-        self.phase = Phase::Small { head, total };
-        if head.expects {
+        self.phase = Phase::Small { total };
+        if self.head.expects {
             self.output.go_on(now);
         }
         self.check_eof(now);
         None
     }
 
-    fn ready_in_input(&mut self, head: Head, body: usize) -> Ready {
+    fn ready_in_input(&mut self, body: usize) -> Ready {
         let position = self.input.position();
-        self.input.consume(head.len.saturating_add(body));
+        self.input.consume(self.head.len.saturating_add(body));
         Ready {
-            head,
             position,
             body: ReadyBody::InInput(body),
         }
     }
 
-    fn begin_body(&mut self, now: Instant, head: Head, length: Option<usize>) -> Option<Ready> {
+    fn begin_body(&mut self, now: Instant, length: Option<usize>) -> Option<Ready> {
         let bytes = self.input.unread();
-        let head_copy = bytes.get(..head.len).unwrap_or_default().to_vec();
-        self.input.consume(head.len);
+        self.head_copy = bytes.get(..self.head.len).unwrap_or_default().to_vec();
+        self.input.consume(self.head.len);
         self.deadline = after(now, self.limits.body_timeout);
         let max = self.limits.max_body;
         let coding = length.map_or_else(|| Coding::Chunked(Decoder::new(max)), Coding::Length);
-        self.phase = Phase::Large(Box::new(Large {
-            head,
-            head_copy,
-            incoming: Incoming::new(coding, max),
-        }));
+        self.phase = Phase::Large(Box::new(Incoming::new(coding, max)));
         let ready = self.advance_body(now);
-        if head.expects && matches!(self.phase, Phase::Large(_)) {
+        if self.head.expects && matches!(self.phase, Phase::Large(_)) {
             self.output.go_on(now);
         }
         ready
     }
 
     fn advance_body(&mut self, now: Instant) -> Option<Ready> {
-        let Phase::Large(large) = &mut self.phase else {
+        let Phase::Large(incoming) = &mut self.phase else {
             return None;
         };
-        match large.incoming.take(&mut self.input) {
+        match incoming.take(&mut self.input) {
+            Ok(true) => Some(Ready {
+                position: 0,
+                body: ReadyBody::Own(incoming.finish()),
+            }),
             Ok(false) => {
                 self.check_eof(now);
                 None
@@ -472,22 +464,13 @@ impl ServerConn {
                 self.refuse(now, error.into());
                 None
             }
-            Ok(true) => {
-                let ready = Ready {
-                    head: large.head,
-                    position: 0,
-                    body: ReadyBody::Own(large.incoming.finish()),
-                };
-                self.head_copy = core::mem::take(&mut large.head_copy);
-                Some(ready)
-            }
         }
     }
 
     /// Lends out a whole request: its bytes from the read half, its answer from the write half.
     fn hand_out(&mut self, now: Instant, ready: Ready) -> (Request<'_>, Responder<'_>) {
         self.phase = Phase::Busy;
-        let head = &ready.head;
+        let head = &self.head;
         self.output.pending = Some(Exchange {
             head_only: head.method == Method::Head,
             http10: head.http10,

@@ -13,10 +13,11 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::scan::find;
 use crate::Duration;
 
 /// Segments a path may have; more name nothing.
-const MAX_SEGMENTS: usize = 4;
+const MAX_SEGMENTS: usize = 3;
 /// Digits beyond which Python reads no integer.
 const MAX_DIGITS: usize = 4300;
 const NONE: &[u8] = &[];
@@ -70,7 +71,7 @@ impl<'a> Target<'a> {
         };
         let mut rest = path.strip_prefix(b"/").unwrap_or(path);
         loop {
-            let end = rest.iter().position(|byte| *byte == b'/');
+            let end = find(rest, [b'/']);
             let (segment, after) = match end {
                 Some(end) => rest.split_at_checked(end).unwrap_or((rest, &[])),
                 None => (rest, &[][..]),
@@ -163,7 +164,7 @@ impl core::error::Error for InvalidTarget {}
 
 /// Percent-decodes a segment.
 fn decode(segment: &[u8]) -> Result<Cow<'_, [u8]>, InvalidTarget> {
-    let Some(first) = segment.iter().position(|byte| *byte == b'%') else {
+    let Some(first) = find(segment, [b'%']) else {
         return Ok(Cow::Borrowed(segment));
     };
     let mut decoded = Vec::with_capacity(segment.len());
@@ -183,7 +184,7 @@ fn decode(segment: &[u8]) -> Result<Cow<'_, [u8]>, InvalidTarget> {
 
 /// Decodes half a query parameter. Malformed escapes stay as they are.
 fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+    if find(text, [b'%', b'+']).is_none() {
         return Cow::Borrowed(text);
     }
     let mut decoded = Vec::with_capacity(text.len());

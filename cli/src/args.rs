@@ -213,14 +213,27 @@ pub(crate) struct Del {
     pub(crate) target: Target,
 }
 
+/// Where a list of nodes is looked at from.
+#[derive(Args, Debug)]
+pub(crate) struct Seat {
+    /// List the nodes in the order a client of this region prefers them: its own, then the nearest
+    /// [default: by the regions' names]
+    #[arg(long, env = "ZEROCACHE_REGION")]
+    pub(crate) region: Option<Region>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Nodes {
+    #[command(flatten)]
+    pub(crate) seat: Seat,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) seat: Seat,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{Discovery, Reach};
 use crate::output::{Code, Failure};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use zerocache_proto::Region;
@@ -32,10 +33,11 @@ pub(crate) async fn find(region: &Region, reach: &Reach) -> Result<Client, Failu
     Ok(client)
 }
 
-/// Every node that can be found: waits until the list has come to rest, within `--wait`.
-pub(crate) async fn all(reach: &Reach) -> Result<Vec<PeerInfo>, Failure> {
-    // Of no region: it only looks.
-    let client = connect("*", &reach.discovery)?;
+/// Every node that can be found: waits until the list has come to rest, within `--wait`. They come
+/// in the order in which a client of `region` prefers theirs, or by the names of theirs.
+pub(crate) async fn all(region: Option<&Region>, reach: &Reach) -> Result<Vec<PeerInfo>, Failure> {
+    // Else of no region: it only looks.
+    let client = connect(region.map_or("*", Region::as_str), &reach.discovery)?;
     let deadline = Instant::now() + reach.wait;
     let mut seen = Vec::new();
     let mut since = Instant::now();
@@ -58,10 +60,32 @@ pub(crate) async fn all(reach: &Reach) -> Result<Vec<PeerInfo>, Failure> {
     if nodes.is_empty() {
         return Err(nobody(reach));
     }
-    nodes.sort_by(|a, b| {
-        (&a.peer.region, a.peer.addr, a.peer.id).cmp(&(&b.peer.region, b.peer.addr, b.peer.id))
-    });
+    sort(&mut nodes, region);
     Ok(nodes)
+}
+
+/// The own region first, then those with the quickest answers, ties and no preference by name; by
+/// address within a region.
+fn sort(nodes: &mut [PeerInfo], own: Option<&Region>) {
+    let mut times: BTreeMap<Region, Vec<Duration>> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| own.is_some() && node.routable) {
+        times
+            .entry(node.peer.region.clone())
+            .or_default()
+            .extend(node.srtt);
+    }
+    let mean = |region: &Region| {
+        let times = times.get(region).filter(|times| !times.is_empty())?;
+        Some(times.iter().sum::<Duration>() / u32::try_from(times.len()).ok()?)
+    };
+    let rank = |region: &Region| match own {
+        Some(own) if own == region => Duration::ZERO,
+        Some(_) => mean(region).unwrap_or(Duration::MAX),
+        None => Duration::ZERO,
+    };
+    nodes.sort_by_cached_key(|PeerInfo { peer, .. }| {
+        (rank(&peer.region), peer.region.clone(), peer.addr, peer.id)
+    });
 }
 
 fn connect(region: &str, discovery: &Discovery) -> Result<Client, Failure> {
@@ -104,4 +128,49 @@ fn nobody(reach: &Reach) -> Failure {
         Code::Unreachable,
         format_args!("no node found within {wait} ({places})"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use zerocache_proto::NodeId;
+    use zerocache_proto::cluster::{Peer, State};
+
+    fn node(id: u32, region: &str, millis: u64) -> PeerInfo {
+        let peer = Peer {
+            id: NodeId::from_bits(id),
+            region: Region::new(region).unwrap(),
+            addr: ([10, 0, 0, 1], 6789).into(),
+            capable: true,
+        };
+        let (health, routable) = (State::Healthy, true);
+        let srtt = Some(Duration::from_millis(millis));
+        PeerInfo {
+            peer: Arc::new(peer),
+            health,
+            routable,
+            srtt,
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nodes_are_listed_as_a_client_prefers_them_or_by_name() {
+        let mut nodes = [
+            node(3, "tokyo", 9),
+            node(1, "london", 90),
+            node(2, "paris", 10),
+        ];
+        let order = |nodes: &[PeerInfo]| {
+            nodes
+                .iter()
+                .map(|n| n.peer.id.to_bits())
+                .collect::<Vec<_>>()
+        };
+        sort(&mut nodes, None);
+        assert_eq!(order(&nodes), [1, 2, 3]);
+        sort(&mut nodes, Some(&Region::new("london").unwrap()));
+        assert_eq!(order(&nodes), [1, 3, 2]);
+    }
 }

@@ -11,9 +11,9 @@ const HEAD: [&str; 7] = [
     "ID", "REGION", "ADDRESS", "KIND", "HEALTH", "RTT", "KNOWN BY",
 ];
 
-/// Lists the nodes that can be found, by region.
+/// Lists the nodes that can be found.
 pub(crate) async fn run(args: Nodes, json: bool) -> Result<Code, Failure> {
-    let nodes = finder::all(&args.reach).await?;
+    let nodes = finder::all(args.seat.region.as_ref(), &args.reach).await?;
     if json {
         let nodes: Vec<Value> = nodes.iter().map(object).collect();
         output::print(&json!({ "nodes": nodes }).to_string())?;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use std::fmt;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use zerocache_tokio::Error;
 
@@ -79,10 +79,19 @@ pub(crate) fn print(line: &str) -> Result<(), Failure> {
     finish(writeln!(out, "{line}").and_then(|()| out.flush()))
 }
 
-/// Writes bytes as they are to standard output.
+/// Writes bytes as they are to standard output; on a terminal, the prompt then gets a line of its own.
 pub(crate) fn print_raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    finish(out.write_all(bytes).and_then(|()| out.flush()))
+    let end: &[u8] = if out.is_terminal() && !bytes.ends_with(b"\n") {
+        b"\n"
+    } else {
+        b""
+    };
+    finish(
+        out.write_all(bytes)
+            .and_then(|()| out.write_all(end))
+            .and_then(|()| out.flush()),
+    )
 }
 
 fn finish(result: io::Result<()>) -> Result<(), Failure> {

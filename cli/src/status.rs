@@ -17,7 +17,7 @@ const HEAD: [&str; 9] = [
 
 /// Asks every node that can be found, and shows their answers.
 pub(crate) async fn run(args: Status, json: bool) -> Result<Code, Failure> {
-    let nodes = finder::all(&args.reach).await?;
+    let nodes = finder::all(args.seat.region.as_ref(), &args.reach).await?;
     let mut asking = JoinSet::new();
     for (place, node) in nodes.iter().enumerate() {
         let peer = node.peer.clone();

@@ -69,9 +69,8 @@ async fn play(world: &mut World, story: &mut Story) -> Result<bool, Failure> {
         "far", "A value written in tokyo is read in london", spread::far;
         "delete", "A DELETE removes it everywhere", spread::delete;
         "expiry", "A value that lives for 2 s dies everywhere together", spread::expiry;
-        "kill", "london-2 is killed, without a goodbye; reads fall through to the next node",
+        "kill", "london-2 is killed, without a goodbye: its turn goes to the next node, a PUT does not wait",
             failover::kill;
-        "write", "A PUT does not wait for the dead", failover::write;
         "removal", "Nobody asks the dead node any more", failover::removal;
         "return", "london-2 is started again, and is the same node", failover::again;
         "goodbye", "london-3 stops with a goodbye: no node asks it any more, and nothing fails", failover::goodbye;

@@ -22,7 +22,7 @@ pub(super) const NODES_A_REGION: usize = 3;
 pub(super) const NODES: usize = REGIONS.len() * NODES_A_REGION;
 
 /// Round trips between the regions, in milliseconds.
-pub(super) const DISTANCES: &[&[u64]] = &[&[0, 10, 140], &[10, 0, 180], &[140, 180, 0]];
+pub(super) const DISTANCES: &[&[u64]] = &[&[0, 10, 100], &[10, 0, 180], &[100, 180, 0]];
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -172,6 +172,13 @@ fn nodes_and_status_show_every_node_as_a_table_and_as_json() {
         "{}",
         table.text()
     );
+    let seen = on(&second.addr, &["nodes", "--json", "--region", "tokyo"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        seen["nodes"][0]["region"], "tokyo",
+        "its own region comes first"
+    );
 
     on(&first.addr, &["put", "key", "value", "--region", "london"]).exits(0);
     let status = on(&first.addr, &["status", "--json"]).exits(0).json();

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::cache::Shards as _;
-use zerocache_proto::op::{Handoff, HandoffLimits, Resend};
+use zerocache_proto::op::{self, Handoff, HandoffLimits, Resend};
 use zerocache_proto::service::Write;
 use zerocache_proto::{Failure, Instant};
 
@@ -106,6 +106,5 @@ async fn send<R: Runtime>(node: Arc<Shared<R>>, resend: Resend) -> (Resend, Resu
         return (resend, Ok(()));
     };
     let result = spread::send(&node, &write, peer, resend.recurse, resend.deadline).await;
-    let result = result.map(drop);
-    (resend, result)
+    (resend, result.and_then(op::taken))
 }

@@ -137,10 +137,11 @@ pub(crate) async fn send<R: Runtime>(
         .pool
         .exchange(peer.addr, request, deadline, at_once(peer))
         .await;
-    let outcome = match &result {
-        Ok(answer) => Outcome::Answered(answer.rtt),
-        Err(lost) => Outcome::Failed(lost.failure),
-    };
+    let rtt = result
+        .as_ref()
+        .map(|answer| answer.rtt)
+        .map_err(|lost| lost.failure);
+    let outcome = Outcome::of(rtt, write.measures(recurse));
     node.membership
         .with(|cluster, now| cluster.handle_outcome(now, peer.id, outcome));
     match result {

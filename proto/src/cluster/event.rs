@@ -143,6 +143,19 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// What a request that took that long, or failed, says of its peer; `measures` if the time is no
+    /// more than the way there and back.
+    #[must_use]
+    pub const fn of(result: Result<Duration, Failure>, measures: bool) -> Self {
+        match result {
+            Ok(rtt) if measures => Self::Answered(rtt),
+            Ok(_) => Self::Alive,
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
+
 /// Judges the answer to `GET /_zc/1/members`, for [`Cluster::handle_members`](super::Cluster::handle_members).
 ///
 /// # Errors

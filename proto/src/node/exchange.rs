@@ -10,6 +10,7 @@ use super::timers::Timers;
 use super::{ConnId, Node, Output, Timer};
 use crate::cluster::{Action, Outcome, Pong, members_body};
 use crate::http::{ClientConn, ClientLimits, Error, Options, Outgoing, Response};
+use crate::op;
 use crate::{Duration, Failure, Instant, NodeId, Now};
 
 /// Connections kept to one address for the next request.
@@ -24,10 +25,13 @@ pub(super) enum Purpose {
         spread: u64,
         copy: u16,
         peer: NodeId,
+        /// Whether the time it takes tells how far the peer is.
+        measures: bool,
     },
     Resend {
         peer: NodeId,
         key: Arc<[u8]>,
+        measures: bool,
     },
 }
 
@@ -326,17 +330,22 @@ impl Node {
                 };
                 self.cluster.handle_members(mono, token, members);
             }
-            Purpose::Copy { spread, copy, peer } => {
-                let status = self.reported(now, peer, result);
+            Purpose::Copy {
+                spread,
+                copy,
+                peer,
+                measures,
+            } => {
+                let status = self.reported(now, peer, result, measures);
                 self.copied(now, spread, copy, status);
             }
-            Purpose::Resend { peer, key } => {
-                let status = self.reported(now, peer, result);
-                let taken = match status {
-                    Ok(500..) => Err(Failure::Malformed),
-                    Ok(_) => Ok(()),
-                    Err(why) => Err(why),
-                };
+            Purpose::Resend {
+                peer,
+                key,
+                measures,
+            } => {
+                let status = self.reported(now, peer, result, measures);
+                let taken = status.and_then(op::taken);
                 self.handoff.handle_result(mono, peer, &key, taken);
             }
         }
@@ -348,11 +357,13 @@ impl Node {
         now: Now,
         peer: NodeId,
         result: Result<(Response, Duration), Failure>,
+        measures: bool,
     ) -> Result<u16, Failure> {
-        let (outcome, status) = match result {
-            Ok((answer, rtt)) => (Outcome::Answered(rtt), Ok(answer.status)),
-            Err(why) => (Outcome::Failed(why), Err(why)),
-        };
+        let outcome = Outcome::of(
+            result.as_ref().map(|(_, rtt)| *rtt).map_err(|why| *why),
+            measures,
+        );
+        let status = result.map(|(answer, _)| answer.status);
         match status {
             Ok(_) => self.facts.queues.delivered += 1,
             Err(_) => self.facts.queues.failed += 1,

@@ -60,6 +60,7 @@ impl Node {
                         spread: id,
                         copy: copy.id,
                         peer,
+                        measures: spread.write.measures(copy.recurse),
                     };
                     let order = Order {
                         addr,
@@ -122,13 +123,21 @@ impl Node {
             let record = shard.record(now, hash, &key)?;
             Some(Write::of(&key, &record))
         });
-        match write.and_then(|write| write.request_for(now.mono, &peer, recurse)) {
-            Some(request) => {
+        let request = write.and_then(|write| {
+            let request = write.request_for(now.mono, &peer, recurse)?;
+            Some((request, write.measures(recurse)))
+        });
+        match request {
+            Some((request, measures)) => {
                 let order = Order {
                     addr: peer.addr,
                     request,
                     deadline,
-                    purpose: Purpose::Resend { peer: id, key },
+                    purpose: Purpose::Resend {
+                        peer: id,
+                        key,
+                        measures,
+                    },
                 };
                 self.begin(now, order);
             }

@@ -8,4 +8,4 @@ mod retry;
 
 pub use fanout::{Ack, Copy, Fanout, FanoutEvent, Scope, Tally};
 pub use fetch::{Attempt, Fetch, Kind, Phase, Rung, Tried, Turn, Unreachable, Verdict, Why};
-pub use retry::{Change, Handoff, HandoffLimits, Resend};
+pub use retry::{Change, Handoff, HandoffLimits, Resend, taken};

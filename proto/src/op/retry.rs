@@ -62,6 +62,18 @@ pub struct Resend {
     pub deadline: Instant,
 }
 
+/// Judges the answer to a key sent again, for [`Handoff::handle_result`].
+///
+/// # Errors
+/// [`Failure::Malformed`] for a refusal that may pass.
+pub const fn taken(status: u16) -> Result<(), Failure> {
+    if status >= 500 {
+        Err(Failure::Malformed)
+    } else {
+        Ok(())
+    }
+}
+
 /// The queues of all peers.
 #[derive(Debug)]
 pub struct Handoff {

@@ -10,6 +10,9 @@ use crate::http::{Options, Outgoing, Target};
 use crate::op::{self, Scope};
 use crate::{Instant, Region, Version};
 
+/// The longest value whose copy says how far a peer is, in bytes.
+const MEASURING: usize = 16 << 10;
+
 /// A write, with all that its copies need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Write {
@@ -68,6 +71,17 @@ impl Write {
             Change::Put { .. } => op::Change::Put,
             Change::Delete => op::Change::Delete,
         }
+    }
+
+    /// Whether the time a copy takes tells how far its peer is: not if that includes the peer's own
+    /// spread, or a body that takes a while by itself.
+    #[must_use]
+    pub fn measures(&self, recurse: bool) -> bool {
+        let small = match &self.change {
+            Change::Put { value } => value.len() <= MEASURING,
+            Change::Delete => true,
+        };
+        small && !recurse
     }
 
     /// Who is to get a copy from here, and whether they are to spread it in their own region: every

@@ -91,7 +91,7 @@ fn a_small_put_allocates_nothing_here() {
 }
 
 /// Every byte is read to the place where it stays, but for those the allocation held when it grew:
-/// 64 KiB and 256 KiB of a MiB. So the memory asked for, all sizes together, is that of the value
+/// 16, 64 and 256 KiB of a MiB. So the memory asked for, all sizes together, is that of the value
 /// plus what was copied, and that is less than the value.
 #[test]
 fn a_large_put_copies_its_value_at_most_once() {

@@ -3,10 +3,8 @@
 use alloc::{vec, vec::Vec};
 use bytes::Bytes;
 
-/// An announced body's first allocation is at most this.
-const FIRST: usize = 64 << 10;
-/// The first allocation of a body of unknown length.
-const FIRST_UNKNOWN: usize = 4 << 10;
+/// So much is taken without a byte of the body.
+const FIRST: usize = 16 << 10;
 
 /// The bytes of a body so far.
 ///
@@ -40,18 +38,34 @@ impl BodyBuf {
     }
 
     /// Bytes of memory [`BodyBuf::room`] would take on top of [`BodyBuf::reserved`].
-    pub(super) fn wanted(&self, goal: usize, known: bool) -> usize {
+    pub(super) fn wanted_for_room(&self, goal: usize, known: bool) -> usize {
         if self.filled < self.buf.len() || goal <= self.filled {
             return 0;
         }
-        self.next_size(goal, known).saturating_sub(self.buf.len())
+        let size = self.next_size(goal, known, self.filled.saturating_add(1));
+        size.saturating_sub(self.buf.len())
+    }
+
+    /// Bytes of memory that [`BodyBuf::push`] would take at most for `n` bytes.
+    pub(super) fn wanted_for_push(&self, n: usize) -> usize {
+        let len = self.filled.saturating_add(n);
+        if len <= self.buf.len() {
+            return 0;
+        }
+        let size = len.saturating_mul(4).max(FIRST).min(self.max);
+        size.saturating_sub(self.buf.len())
     }
 
     /// Room for bytes up to a length of `goal`; `known` says that this is the whole body.
     /// Empty only if the goal is reached.
     pub(super) fn room(&mut self, goal: usize, known: bool) -> &mut [u8] {
+        self.room_for(1, goal, known)
+    }
+
+    fn room_for(&mut self, n: usize, goal: usize, known: bool) -> &mut [u8] {
         if self.filled >= self.buf.len() && goal > self.filled {
-            let mut grown = vec![0; self.next_size(goal, known)];
+            let len = self.filled.saturating_add(n);
+            let mut grown = vec![0; self.next_size(goal, known, len)];
             if let Some(moved) = grown.get_mut(..self.buf.len()) {
                 moved.copy_from_slice(&self.buf);
             }
@@ -69,7 +83,7 @@ impl BodyBuf {
     /// Takes bytes that were read elsewhere, as far as `goal` allows.
     pub(super) fn push(&mut self, mut bytes: &[u8], goal: usize, known: bool) {
         while !bytes.is_empty() {
-            let room = self.room(goal, known);
+            let room = self.room_for(bytes.len(), goal, known);
             let n = room.len().min(bytes.len());
             let (Some(to), Some((now, later))) = (room.get_mut(..n), bytes.split_at_checked(n))
             else {
@@ -93,19 +107,18 @@ impl BodyBuf {
         }
     }
 
-    fn next_size(&self, goal: usize, known: bool) -> usize {
-        let now = self.buf.len();
+    /// The size that is to hold `len` bytes now and `goal` in the end.
+    fn next_size(&self, goal: usize, known: bool, len: usize) -> usize {
         let mut size = goal;
-        while size > FIRST && size.div_ceil(4) > now {
+        while size > FIRST && size.div_ceil(4) >= len {
             size = size.div_ceil(4);
         }
         if known {
             size
         } else {
             // Chunks come by the dozen: grow by factors, not by chunks.
-            size.max(now.saturating_mul(4))
-                .max(FIRST_UNKNOWN)
-                .min(self.max.max(goal))
+            let grown = self.buf.len().saturating_mul(4).max(FIRST);
+            size.max(grown).min(self.max.max(goal))
         }
     }
 }

@@ -46,9 +46,15 @@ impl Incoming {
         self.body.reserved()
     }
 
-    /// Bytes of memory [`Incoming::room`] would take.
-    pub(super) fn wanted(&self) -> usize {
-        self.body.wanted(self.goal(self.direct()), self.is_known())
+    /// Bytes of memory that the next `n` bytes read would take at most, those that are read into
+    /// the input, or all that fit if they are read to their place.
+    pub(super) fn wanted(&self, n: usize) -> usize {
+        if self.is_direct() {
+            let goal = self.goal(self.direct());
+            self.body.wanted_for_room(goal, self.is_known())
+        } else {
+            self.body.wanted_for_push(n)
+        }
     }
 
     /// Room to read the socket into: the body's own place. None: read into the input.

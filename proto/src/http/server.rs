@@ -311,11 +311,14 @@ impl ServerConn {
         }
     }
 
-    /// Bytes of body memory the next [`read_buf`](Self::read_buf) would take.
+    /// Bytes of body memory that the next read would take at most. Only the bytes that come in one
+    /// read with their head take some unasked: 16 KiB, or four times what they are.
     #[must_use]
     pub fn body_wanted(&self) -> usize {
         match &self.phase {
-            Phase::Large(incoming) if self.input.is_empty() => incoming.wanted(),
+            Phase::Large(incoming) if self.input.is_empty() => {
+                incoming.wanted(self.limits.read_buffer.max(self.input.held()))
+            }
             _ => 0,
         }
     }

@@ -184,7 +184,7 @@ proptest! {
         while sent < len {
             let room = peer.conn.read_buf().len();
             prop_assert!(room > 0);
-            prop_assert!(peer.conn.body_reserved() <= (4 * sent + 4).max(64 << 10).min(len));
+            prop_assert!(peer.conn.body_reserved() <= (4 * sent + 4).max(16 << 10).min(len));
             let n = room.min(read).min(len - sent);
             peer.conn.handle_read(peer.now, n);
             sent += n;

@@ -29,11 +29,14 @@ enum ReadyBody {
 impl ServerConn {
     /// The next whole request, if there is one and it may be taken up.
     pub(super) fn advance(&mut self, now: Instant) -> Option<Ready> {
-        if self.output.is_blocked() {
-            return None;
-        }
         match self.phase {
-            Phase::New | Phase::Idle | Phase::Head | Phase::Busy => self.advance_head(now),
+            // A body that has begun is read to its end: its request was taken up when it could be.
+            Phase::New | Phase::Idle | Phase::Head | Phase::Busy => {
+                if self.output.is_blocked() {
+                    return None;
+                }
+                self.advance_head(now)
+            }
             Phase::Small { total } => {
                 if self.input.len() < total {
                     self.check_eof(now);

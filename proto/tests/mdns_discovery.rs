@@ -5,7 +5,7 @@ mod mdns_lab;
 use std::net::{IpAddr, SocketAddrV4};
 
 use mdns_lab::{Lab, at, id, interface, ip, ms, server, service};
-use zerocache_proto::mdns::{Config, Event};
+use zerocache_proto::mdns::{Config, Event, Mdns};
 
 #[test]
 fn two_nodes_see_each_other_within_1100_ms() {
@@ -281,6 +281,25 @@ fn an_interface_that_goes_puts_its_nodes_in_doubt_and_finds_them_again() {
             .iter()
             .any(|(_, e)| matches!(e, Event::Renamed { .. }))
     );
+}
+
+#[test]
+fn a_node_that_leaves_before_it_is_announced_takes_its_former_life_along() {
+    let mut lab = Lab::new(5);
+    let one = lab.add(1, server(1, "eu"));
+    let two = lab.add(2, server(2, "eu"));
+    lab.run_until(at(5_000));
+    // Killed, started again under the same id, and asked to leave while it probes.
+    let mut again = Mdns::new(lab.now, server(2, "eu"), 6);
+    again.handle_interface(lab.now, interface(2));
+    again.announce(lab.now);
+    lab.hosts[two].mdns = again;
+    lab.run_for(ms(600));
+    assert_eq!(lab.first_gone(one, id(2)), None);
+    lab.hosts[two].mdns.goodbye(lab.now);
+    lab.run_for(ms(300));
+    assert!(lab.first_gone(one, id(2)).is_some());
+    assert!(lab.hosts[two].mdns.is_closed());
 }
 
 #[test]

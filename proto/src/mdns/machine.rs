@@ -206,6 +206,12 @@ impl Mdns {
         if self.leaving {
             return;
         }
+        // A node killed and started again may be remembered, though it has not announced itself yet.
+        for link in self.links.values() {
+            if let (Phase::Probing { .. }, Some(home)) = (link.phase, link.home) {
+                self.common.homes.entry(link.index).or_insert(home);
+            }
+        }
         self.part(now);
         self.leaving = true;
         self.announcing = false;

@@ -177,7 +177,8 @@ impl Link {
         }
     }
 
-    /// Begins to take leave of what was announced here under the present id, if anything was; the first goodbye is sent now.
+    /// Begins to take leave of what was announced here under the present id, if anything was; the
+    /// first goodbye is sent now.
     pub(super) fn part(&mut self, now: Instant, common: &mut Common) {
         let (Some(zone), Some(home)) = (&common.zone, common.homes.get(&self.index)) else {
             return;

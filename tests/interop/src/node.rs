@@ -106,6 +106,25 @@ impl Ours {
         })
     }
 
+    /// Waits until it answers a page with 200: `/healthz` once it listens, `/readyz` once others know.
+    ///
+    /// # Errors
+    /// When it does not, or has ended.
+    pub fn answers(&mut self, probe: &mut Probe, page: &str, within: Duration) -> Outcome {
+        eventually(&format!("{page} of {}", self.site.address), within, || {
+            self.process.running()?;
+            let status = probe
+                .http("GET", self.site.address, page, b"")
+                .map(|answer| answer.status);
+            Ok(if matches!(status, Ok(200)) {
+                Ok(())
+            } else {
+                Err(format!("{status:?}"))
+            })
+        })?;
+        Ok(())
+    }
+
     /// Asks it to leave by SIGTERM, returning at once.
     ///
     /// # Errors

@@ -72,6 +72,9 @@ fn a_node_of_ours_that_was_killed_comes_back_without_a_twin() -> Outcome {
             scene.ours.push(OurNode::start(&host, "london")?);
             client.sees(&scene.sites(), SEEN)?;
             scene.settle(SEEN)?;
+            for node in &mut scene.ours {
+                node.answers(&mut scene.probe, "/readyz", SEEN)?;
+            }
             // Not only the same number of entries: the very same names.
             let names = |listing: &zerocache_interop::Listing| {
                 let mut names: Vec<_> = listing.regions.values().flatten().cloned().collect();
@@ -82,6 +85,23 @@ fn a_node_of_ours_that_was_killed_comes_back_without_a_twin() -> Outcome {
             scene.every_write_is_seen_everywhere()?;
         }
         Ok(())
+    })
+}
+
+#[test]
+fn a_node_that_leaves_as_soon_as_it_is_back_takes_its_former_life_along() -> Outcome {
+    on_a_lab("our-brief-return", |lab| {
+        let host = lab.host()?;
+        let mut scene = Scene::start(lab, &[(Stock, "london")])?;
+        scene.ours.push(OurNode::start(&host, "london")?);
+        scene.settle(SEEN)?;
+        let node = scene.ours.pop().ok_or_else(|| Failure::new("no node"))?;
+        node.kill()?;
+        let mut node = OurNode::start(&host, "london")?;
+        node.answers(&mut scene.probe, "/healthz", SEEN)?;
+        node.begin_leaving()?;
+        scene.settle(NOTICED)?;
+        same("exit", node.ended()?.code(), Some(0))
     })
 }
 

@@ -9,11 +9,12 @@ use zerocache_proto::Region;
 use zerocache_proto::cluster::PeerInfo;
 use zerocache_tokio::{Client, StartError};
 
-/// How long a node of the own region may come after the first one of another.
-const GRACE: Duration = Duration::from_millis(200);
-/// How long nothing new must be heard before a list of nodes counts as whole: stock nodes answer a
-/// first query within 120 ms, a response lost is asked for again after a second.
-const QUIET: Duration = Duration::from_millis(400);
+/// How long a node of the own region may come after the first one of another. Responders repeat a
+/// record no sooner than a second after they last sent it to all (RFC 6762 §6), and wait up to
+/// 120 ms beyond: right after another command, the nearest node may be the last to answer.
+const GRACE: Duration = Duration::from_millis(1_300);
+/// How long nothing new must be heard before a list of nodes counts as whole, for the same reason.
+const QUIET: Duration = Duration::from_millis(1_300);
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 

@@ -7,7 +7,6 @@ use crate::life::Stage;
 use crate::node::Shared;
 use crate::runtime::{Runtime, Stream as _};
 use crate::spread::Spread;
-use futures_channel::oneshot;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -37,7 +36,7 @@ pub(crate) struct Conn<R: Runtime> {
     view: Arc<View>,
     bodies: Share,
     /// The write being acknowledged, and the answer it will get.
-    pending: Option<(oneshot::Receiver<()>, Reply)>,
+    pending: Option<(Spread<R>, Reply)>,
     /// The write half has been shut down; the peer is heard out.
     lingering: bool,
     /// The second the `Date` field says.
@@ -146,17 +145,24 @@ impl<R: Runtime> Conn<R> {
 
     /// Answers the write whose copies have arrived; says whether it did.
     fn acknowledge(&mut self, cx: &mut task::Context<'_>, now: Now) -> bool {
-        let Some((acked, _)) = &mut self.pending else {
+        let Some((spread, _)) = &mut self.pending else {
             return false;
         };
-        // A spread that was dropped with its runtime acknowledges as well: the value is stored here.
-        if Pin::new(acked).poll(cx).is_pending() {
+        if spread.poll_acked(cx).is_pending() {
             return false;
         }
-        if let Some((_, reply)) = self.pending.take() {
+        if let Some((spread, reply)) = self.pending.take() {
             self.http.respond(now.mono, reply);
+            self.go_on(spread);
         }
         true
+    }
+
+    /// Lets a spread end by itself.
+    fn go_on(&self, spread: Spread<R>) {
+        if !spread.is_done() {
+            self.node.runtime.spawn(spread.run());
+        }
     }
 
     /// Answers the requests that are there; says whether there may be more.
@@ -231,9 +237,11 @@ impl<R: Runtime> Conn<R> {
         }
         let (view, node) = (self.view.clone(), self.node.clone());
         let fanout = Fanout::new(now.mono, view, write.scope, node.ack, self.rng.fork());
-        let (spread, acked) = Spread::new(node, write, fanout);
-        self.node.runtime.spawn(spread.run());
-        self.pending = reply.map(|status| (acked, Reply::Status(status)));
+        let spread = Spread::new(node, write, fanout);
+        match reply {
+            Some(status) => self.pending = Some((spread, Reply::Status(status))),
+            None => self.node.runtime.spawn(spread.run()),
+        }
     }
 
     fn write(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
@@ -281,6 +289,17 @@ impl<R: Runtime> Conn<R> {
     fn membership_seen(&mut self) {
         if self.view.generation != self.node.membership.generation() {
             self.view = self.node.membership.view();
+        }
+    }
+}
+
+impl<R: Runtime> Drop for Conn<R> {
+    /// The client may be gone; its write is not.
+    fn drop(&mut self) {
+        if let Some((spread, _)) = self.pending.take() {
+            if self.node.life.stage() != Stage::Ended {
+                self.go_on(spread);
+            }
         }
     }
 }

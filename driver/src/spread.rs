@@ -3,7 +3,6 @@
 use crate::alarm::Alarm;
 use crate::node::Shared;
 use crate::runtime::Runtime;
-use futures_channel::oneshot;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -28,47 +27,51 @@ pub(crate) fn at_once(peer: &Peer) -> usize {
 type Sending = Pin<Box<dyn Future<Output = (u16, Result<u16, Failure>)> + Send>>;
 
 /// One write's spread: runs until every copy has come to its end.
+///
+/// The connection the write came by runs it until it is acknowledged, which spares a task and two
+/// wake-ups a write; what is left then goes on by itself.
 pub(crate) struct Spread<R: Runtime> {
     node: Arc<Shared<R>>,
     write: Arc<Write>,
     fanout: Fanout,
-    acked: Option<oneshot::Sender<()>>,
+    acked: bool,
     sending: FuturesUnordered<Sending>,
     alarm: Alarm<R>,
 }
 
 impl<R: Runtime> Spread<R> {
-    /// The spread of `write`, and what says when its answer may go out.
-    pub(crate) fn new(
-        node: Arc<Shared<R>>,
-        write: Write,
-        fanout: Fanout,
-    ) -> (Self, oneshot::Receiver<()>) {
-        let (acked, ack) = oneshot::channel();
+    /// The spread of `write`.
+    pub(crate) fn new(node: Arc<Shared<R>>, write: Write, fanout: Fanout) -> Self {
+        node.counters.spreading.fetch_add(1, Ordering::Relaxed);
         let alarm = Alarm::new(node.runtime.clone(), node.clock);
         let sending = FuturesUnordered::new();
         let write = Arc::new(write);
-        (
-            Self {
-                node,
-                write,
-                fanout,
-                acked: Some(acked),
-                sending,
-                alarm,
-            },
-            ack,
-        )
+        Self {
+            node,
+            write,
+            fanout,
+            acked: false,
+            sending,
+            alarm,
+        }
     }
 
     /// Runs it to its end.
     pub(crate) async fn run(mut self) {
-        self.node.counters.spreading.fetch_add(1, Ordering::Relaxed);
-        poll_fn(|cx| self.poll(cx)).await;
-        self.node.counters.spreading.fetch_sub(1, Ordering::Relaxed);
+        poll_fn(|cx| self.poll(cx, false)).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Goes on; ready once the write may be answered.
+    pub(crate) fn poll_acked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll(cx, true)
+    }
+
+    /// Whether every copy has come to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.fanout.is_done()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, until_acked: bool) -> Poll<()> {
         loop {
             let now = self.node.clock.mono();
             self.fanout.handle_timeout(now);
@@ -78,7 +81,7 @@ impl<R: Runtime> Spread<R> {
             while let Some(event) = self.fanout.poll_event() {
                 self.tell(event);
             }
-            if self.fanout.is_done() {
+            if self.fanout.is_done() || (until_acked && self.acked) {
                 return Poll::Ready(());
             }
             if let Poll::Ready(Some((id, result))) = Pin::new(&mut self.sending).poll_next(cx) {
@@ -105,10 +108,7 @@ impl<R: Runtime> Spread<R> {
 
     fn tell(&mut self, event: FanoutEvent) {
         match event {
-            FanoutEvent::Acked => {
-                // The connection may have gone; the spread goes on.
-                self.acked.take().map(|acked| acked.send(()));
-            }
+            FanoutEvent::Acked => self.acked = true,
             FanoutEvent::Undelivered { peer, recurse } => {
                 let key = Arc::from(&*self.write.key);
                 let change = self.write.kind();
@@ -118,6 +118,12 @@ impl<R: Runtime> Spread<R> {
                     .with(|queue, now| queue.push(now, peer.id, &key, change, recurse));
             }
         }
+    }
+}
+
+impl<R: Runtime> Drop for Spread<R> {
+    fn drop(&mut self) {
+        self.node.counters.spreading.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

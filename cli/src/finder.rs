@@ -9,24 +9,29 @@ use zerocache_proto::Region;
 use zerocache_proto::cluster::PeerInfo;
 use zerocache_tokio::{Client, StartError};
 
-/// How long a node of the own region may come after the first one of another. Responders repeat a
-/// record no sooner than a second after they last sent it to all (RFC 6762 §6), and wait up to
-/// 120 ms beyond: right after another command, the nearest node may be the last to answer.
-const GRACE: Duration = Duration::from_millis(1_300);
-/// How long nothing new must be heard before a list of nodes counts as whole, for the same reason.
-const QUIET: Duration = Duration::from_millis(1_300);
+/// How long after the first node of another region one of the own may still be found.
+const GRACE: Duration = Duration::from_millis(200);
+/// How long after the start it may by multicast, right after another command: responders repeat a
+/// record no sooner than a second after they last sent it to all (RFC 6762 §6), some ignore the same
+/// query for as long, and answers take up to 120 ms beyond.
+const GRACE_BY_MDNS: Duration = Duration::from_millis(1_300);
+/// How long nothing new must be heard before a list of nodes counts as whole.
+const QUIET: Duration = Duration::from_millis(400);
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A client of `region` that has found somebody to ask, of its own region if there is any.
 pub(crate) async fn find(region: &Region, reach: &Reach) -> Result<Client, Failure> {
     let client = connect(region.as_str(), &reach.discovery)?;
-    let deadline = Instant::now() + reach.wait;
+    let began = Instant::now();
+    let deadline = began + reach.wait;
     match timeout_at(deadline, client.ready()).await {
         Ok(ready) => ready?,
         Err(_) => return Err(nobody(reach)),
     }
-    let grace = deadline.min(Instant::now() + GRACE);
+    let grace = whole_at_the_earliest(reach, began)
+        .max(Instant::now() + GRACE)
+        .min(deadline);
     let local = |node: &PeerInfo| node.routable && node.peer.region == *region;
     while !client.nodes().iter().any(local) && Instant::now() < grace {
         sleep(LOOK_EVERY).await;
@@ -39,9 +44,11 @@ pub(crate) async fn find(region: &Region, reach: &Reach) -> Result<Client, Failu
 pub(crate) async fn all(region: Option<&Region>, reach: &Reach) -> Result<Vec<PeerInfo>, Failure> {
     // Else of no region: it only looks.
     let client = connect(region.map_or("*", Region::as_str), &reach.discovery)?;
-    let deadline = Instant::now() + reach.wait;
+    let began = Instant::now();
+    let deadline = began + reach.wait;
+    let whole = whole_at_the_earliest(reach, began);
     let mut seen = Vec::new();
-    let mut since = Instant::now();
+    let mut since = began;
     while Instant::now() < deadline {
         let mut now: Vec<_> = client
             .nodes()
@@ -51,7 +58,7 @@ pub(crate) async fn all(region: Option<&Region>, reach: &Reach) -> Result<Vec<Pe
         now.sort_unstable();
         if now != seen {
             (seen, since) = (now, Instant::now());
-        } else if !seen.is_empty() && since.elapsed() >= QUIET {
+        } else if !seen.is_empty() && Instant::now() >= whole.max(since + QUIET) {
             break;
         }
         sleep(LOOK_EVERY).await;
@@ -87,6 +94,15 @@ fn sort(nodes: &mut [PeerInfo], own: Option<&Region>) {
     nodes.sort_by_cached_key(|PeerInfo { peer, .. }| {
         (rank(&peer.region), peer.region.clone(), peer.addr, peer.id)
     });
+}
+
+/// Before this, a node that is there may not have been heard.
+fn whole_at_the_earliest(reach: &Reach, began: Instant) -> Instant {
+    if reach.discovery.no_mdns {
+        began
+    } else {
+        began + GRACE_BY_MDNS
+    }
 }
 
 fn connect(region: &str, discovery: &Discovery) -> Result<Client, Failure> {

@@ -164,34 +164,35 @@ impl<M: Copy, S> Tlru<M, S> {
         expires: u64,
         now: u64,
     ) -> Result<Put<M>, TooLarge> {
-        let mut evicted = Evicted::new();
+        let mut put = Put {
+            stored: !is_over(expires, now),
+            replaced: false,
+            evicted: Evicted::new(),
+        };
         if self.wheel.is_turn(now) {
-            self.tidy(now, &mut evicted);
+            self.tidy(now, &mut put.evicted);
         }
         let found = self.find(hash, key);
-        let replaced = found.is_some_and(|place| !is_over(self.links[place].expires, now));
-        let stored = !is_over(expires, now);
-        match (found, stored) {
-            (Some(place), true) => {
+        if let Some(place) = found {
+            put.replaced = !is_over(self.links[place].expires, now);
+        }
+        match found {
+            Some(place) if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
-                self.renew(place, key, value, weight, now, &mut evicted);
+                self.renew(place, key, value, weight, now, &mut put.evicted);
                 self.nodes[place].meta = meta;
                 self.links[place].expires = expires;
                 self.wheel.link(&mut self.links, place);
             }
-            (None, true) => {
+            None if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
-                self.make_room(1, weight, now, &mut evicted);
+                self.make_room(1, weight, now, &mut put.evicted);
                 self.insert(hash, key, value, weight, meta, expires);
             }
-            (Some(place), false) => evicted.keep(self.take(place, Cause::Taken).block),
-            (None, false) => {}
+            Some(place) => put.evicted.keep(self.take(place, Cause::Taken).block),
+            None => {}
         }
-        Ok(Put {
-            stored,
-            replaced,
-            evicted,
-        })
+        Ok(put)
     }
 
     /// Takes the entry under `key` out. An expired one goes too, but is not answered.
@@ -385,12 +386,11 @@ impl<M: Copy, S> Tlru<M, S> {
     }
 
     /// Removes until there is room for `entries` more that weigh `weight` in all.
-    #[inline]
+    #[inline(always)]
     fn make_room(&mut self, entries: usize, weight: u32, now: u64, evicted: &mut Evicted<M>) {
         while !self.has_room(entries, weight) {
-            match self.victim(now) {
-                Some((place, cause)) => evicted.push(self.take(place, cause)),
-                None => return,
+            if !self.evict(now, evicted) {
+                return;
             }
         }
     }
@@ -401,18 +401,26 @@ impl<M: Copy, S> Tlru<M, S> {
             && self.weight + u64::from(weight) <= self.bounds.weight
     }
 
-    /// The entry to go first: an expired one, else the least recent.
-    #[inline]
+    /// Removes the entry that is to go first, if there is one: an expired one, else the least recent.
+    #[inline(never)]
+    fn evict(&mut self, now: u64, evicted: &mut Evicted<M>) -> bool {
+        let Some((place, cause)) = self.victim(now) else {
+            return false;
+        };
+        evicted.push(self.take(place, cause));
+        true
+    }
+
+    #[inline(always)]
     fn victim(&mut self, now: u64) -> Option<(u32, Cause)> {
         if self.wheel.is_due(now) {
             let (order, mut budget) = (self.order(), usize::MAX);
-            let links = &mut self.links;
-            if let Some(place) = self.wheel.pop(links, now, order, &mut budget) {
+            let expired = self.wheel.pop(&mut self.links, now, order, &mut budget);
+            if let Some(place) = expired {
                 return Some((place, Cause::Expired));
             }
         }
-        let place = self.links.oldest()?;
-        Some((place, Cause::Evicted))
+        Some((self.links.oldest()?, Cause::Evicted))
     }
 
     /// Removes expired entries at a put: all, or a few.

@@ -94,6 +94,7 @@ impl Wheel {
     }
 
     /// Takes `place` off the wheel, if it is on it.
+    #[inline]
     pub(crate) fn unlink(&mut self, links: &mut Links, place: u32) {
         let link = &mut links[place];
         let (earlier, later) = (link.earlier, link.later);

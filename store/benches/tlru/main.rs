@@ -10,15 +10,15 @@ mod heap;
 mod stores;
 mod work;
 
-use std::env;
 use std::process::Command;
 use std::time::Instant;
+use std::{env, fs};
 
 use stores::{Floor, Nothing, Ours, Store};
 use work::{SCENARIOS, Work};
 
 const ENTRIES: usize = 10_000;
-const OPERATIONS: usize = 200_000;
+const OPERATIONS: usize = 1_000_000;
 const ROUNDS: usize = 7;
 
 fn main() {
@@ -40,7 +40,7 @@ fn parse(number: &str) -> usize {
     number.parse().unwrap_or(ENTRIES)
 }
 
-/// Nanoseconds an operation, the best of some rounds, the driver's own taken off.
+/// Processor nanoseconds an operation, the best of some rounds, the driver's own taken off.
 fn times(entries: usize, operations: usize) {
     println!(
         "{entries} entries; ns/op\n{:<14}{:>8}{:>8}{:>8}{:>8}",
@@ -48,7 +48,7 @@ fn times(entries: usize, operations: usize) {
     );
     for scenario in SCENARIOS {
         let work = Work::new(scenario, entries, operations);
-        let (mut floor, mut ours) = (Floor::new(entries), Ours::new(entries));
+        let (mut floor, mut ours) = (Floor::new(entries, work.timed()), Ours::new(entries));
         work.fill(&mut floor);
         work.fill(&mut ours);
         work.run(&mut floor, 0);
@@ -74,12 +74,18 @@ fn times(entries: usize, operations: usize) {
 }
 
 fn time<S: Store>(work: &Work, store: &mut S, round: usize) -> (f64, usize) {
-    let begin = Instant::now();
+    let (begin, cpu) = (Instant::now(), on_cpu());
     let hits = work.run(store, round);
-    (
-        begin.elapsed().as_nanos() as f64 / work.operations() as f64,
-        hits,
-    )
+    let wall = begin.elapsed().as_nanos() as f64;
+    let spent = on_cpu().zip(cpu).map(|(end, begin)| (end - begin) as f64);
+    (spent.unwrap_or(wall) / work.operations() as f64, hits)
+}
+
+/// Nanoseconds this thread has had a processor, to within a tick, so that other load does not
+/// count; Linux only.
+fn on_cpu() -> Option<u64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok()
 }
 
 /// Instructions an operation: this program under callgrind, once short and once twice as long, the
@@ -98,9 +104,9 @@ fn instructions() {
 }
 
 fn count(scenario: &str, store: &str) -> f64 {
-    let short = collected(scenario, store, OPERATIONS / 4);
-    let long = collected(scenario, store, OPERATIONS / 2);
-    (long - short) / (OPERATIONS / 4) as f64
+    let short = collected(scenario, store, OPERATIONS / 20);
+    let long = collected(scenario, store, OPERATIONS / 10);
+    (long - short) / (OPERATIONS / 20) as f64
 }
 
 fn collected(scenario: &str, store: &str, operations: usize) -> f64 {
@@ -125,7 +131,7 @@ fn collected(scenario: &str, store: &str, operations: usize) -> f64 {
 fn run(scenario: &str, store: &str, operations: usize) {
     let work = Work::new(scenario, ENTRIES, operations);
     match store {
-        "floor" => go(&work, Floor::new(ENTRIES)),
+        "floor" => go(&work, Floor::new(ENTRIES, work.timed())),
         "tlru" => go(&work, Ours::new(ENTRIES)),
         _ => go(&work, Nothing),
     }

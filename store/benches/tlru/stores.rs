@@ -55,36 +55,43 @@ impl Store for Nothing {
     }
 }
 
-/// Neither recency nor expiry; the oldest put goes when it is full.
+/// No recency; the oldest put goes when it is full. Looks at deadlines only if told to.
 pub(crate) struct Floor {
-    map: HashMap<Box<[u8]>, Bytes, FixedState>,
+    map: HashMap<Box<[u8]>, (Bytes, u64), FixedState>,
     order: VecDeque<[u8; 32]>,
     entries: usize,
+    timed: bool,
 }
 
 impl Floor {
-    pub(crate) fn new(entries: usize) -> Self {
+    pub(crate) fn new(entries: usize, timed: bool) -> Self {
         Self {
             map: HashMap::with_capacity_and_hasher(entries, FixedState::with_seed(1)),
             order: VecDeque::with_capacity(entries + 1),
             entries,
+            timed,
         }
+    }
+
+    fn live(&self, key: &[u8], now: u64) -> Option<&Bytes> {
+        let (value, expires) = self.map.get(key)?;
+        (!self.timed || now < *expires).then_some(value)
     }
 }
 
 impl Store for Floor {
-    fn get(&mut self, key: &[u8], _: u64) -> bool {
-        let value = self.map.get(key);
-        value.is_some_and(|value| black_box(value[0]) != 1)
+    fn get(&mut self, key: &[u8], now: u64) -> bool {
+        self.live(key, now)
+            .is_some_and(|value| black_box(value[0]) != 1)
     }
 
-    fn copy(&mut self, key: &[u8], _: u64, _: &mut Vec<u8>) -> bool {
-        let value = self.map.get(key);
-        value.is_some_and(|value| !black_box(value.clone()).is_empty())
+    fn copy(&mut self, key: &[u8], now: u64, _: &mut Vec<u8>) -> bool {
+        self.live(key, now)
+            .is_some_and(|value| !black_box(value.clone()).is_empty())
     }
 
-    fn put(&mut self, pair: &Pair, _: u64, _: u64) {
-        let value = pair.value.clone();
+    fn put(&mut self, pair: &Pair, expires: u64, _: u64) {
+        let value = (pair.value.clone(), expires);
         if self.map.insert(pair.key.into(), value).is_some() {
             return;
         }
@@ -149,6 +156,6 @@ impl Store for Ours {
         let hash = self.tlru.hash(&pair.key);
         let value = NewValue::Copy(&pair.value);
         let put = self.tlru.put(hash, &pair.key, value, [1, 2], expires, now);
-        drop(black_box(put));
+        drop(put);
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Work {
     /// Which pair, and what to do with it.
     operations: Vec<(u32, Kind)>,
     ttl: u64,
+    timed: bool,
     /// Operations a millisecond.
     pace: u64,
 }
@@ -68,8 +69,14 @@ impl Work {
             } else {
                 3_600_000
             },
+            timed: scenario == "ttl churn",
             pace: 100,
         }
+    }
+
+    /// Whether entries die of age.
+    pub(crate) fn timed(&self) -> bool {
+        self.timed
     }
 
     pub(crate) fn operations(&self) -> usize {

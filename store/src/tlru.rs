@@ -179,10 +179,9 @@ impl<M: Copy, S> Tlru<M, S> {
         match found {
             Some(place) if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
-                self.renew(place, key, value, weight, now, &mut put.evicted);
+                self.wheel.renew(&mut self.links, place, expires);
                 self.nodes[place].meta = meta;
-                self.links[place].expires = expires;
-                self.wheel.link(&mut self.links, place);
+                self.renew(place, key, value, weight, now, &mut put.evicted);
             }
             None if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
@@ -362,7 +361,7 @@ impl<M: Copy, S> Tlru<M, S> {
         self.links.extend(CHUNK, self.bounds.entries);
     }
 
-    /// Gives an entry another value and makes it the most recent one; leaves it off the wheel.
+    /// Gives an entry, whose new time is set, another value and makes it the most recent one.
     fn renew(
         &mut self,
         place: u32,
@@ -372,8 +371,7 @@ impl<M: Copy, S> Tlru<M, S> {
         now: u64,
         evicted: &mut Evicted<M>,
     ) {
-        // Off the wheel, most recent and weightless, it cannot be driven out by its own growth.
-        self.wheel.unlink(&mut self.links, place);
+        // Live, most recent and weightless, it cannot be driven out by its own growth.
         self.links.promote(place);
         let node = &mut self.nodes[place];
         self.weight -= u64::from(node.weight);

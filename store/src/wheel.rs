@@ -12,6 +12,7 @@
 //! slot instead, with the bit [`SLOT`] set.
 
 use alloc::boxed::Box;
+use core::mem;
 
 use crate::links::{Links, UNTIMED};
 
@@ -93,6 +94,19 @@ impl Wheel {
         self.append(links, place, level, digits as usize % SLOTS);
     }
 
+    /// Changes when `place` expires.
+    ///
+    /// A later time is not acted upon: the entry will be met at the earlier one, and moved on then.
+    /// That is one move more for each such change, put off, and often saved by the next change.
+    #[inline]
+    pub(crate) fn renew(&mut self, links: &mut Links, place: u32, expires: u64) {
+        let before = mem::replace(&mut links[place].expires, expires);
+        if expires < before || expires == u64::MAX {
+            self.unlink(links, place);
+            self.link(links, place);
+        }
+    }
+
     /// Takes `place` off the wheel, if it is on it.
     #[inline]
     pub(crate) fn unlink(&mut self, links: &mut Links, place: u32) {
@@ -150,7 +164,14 @@ impl Wheel {
             self.cursor = self.cursor.max(begin);
             let place = self.ends[slot].first;
             self.unlink(links, place);
-            if links[place].expires <= now && (level == 0 || order == Order::Any) {
+            // In order, an entry is due where its own time is, at level 0, and nowhere before.
+            let limit = match order {
+                Order::Any => now,
+                Order::Sorted if level == 0 => begin,
+                Order::Sorted => 0,
+            };
+            let expires = links[place].expires;
+            if expires <= limit {
                 return Some(place);
             }
             self.link(links, place);

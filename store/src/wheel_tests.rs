@@ -49,6 +49,14 @@ impl Bench {
         }
     }
 
+    fn renew(&mut self, place: u32, expires: u64) {
+        if expires != u64::MAX && self.timed.contains_key(&place) {
+            self.wheel.renew(&mut self.links, place, expires);
+            self.links_made += 1;
+            self.timed.insert(place, expires);
+        }
+    }
+
     /// Pops all that is due, and checks it to be all, in order if that is asked for.
     fn pop_all(&mut self, now: u64, order: Order) -> Vec<u64> {
         let mut popped = Vec::new();
@@ -152,6 +160,7 @@ fn a_budget_bounds_the_entries_looked_at_and_the_rest_comes_later() {
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Link(u64),
+    Renew(u32, u64),
     Unlink(u32),
     Advance(u64),
     Pop(bool),
@@ -167,6 +176,7 @@ fn op() -> impl Strategy<Value = Op> {
     };
     prop_oneof![
         6 => time().prop_map(Op::Link),
+        4 => (1_u32..40, time()).prop_map(|(place, time)| Op::Renew(place, time)),
         2 => (1_u32..40).prop_map(Op::Unlink),
         2 => (0_u32..60, 0_u64..3).prop_map(|(bits, by)| Op::Advance((1 << bits) - by.min(1))),
         2 => any::<bool>().prop_map(Op::Pop),
@@ -185,6 +195,7 @@ proptest! {
                 Op::Link(ahead) => {
                     bench.link(now.saturating_add(ahead));
                 }
+                Op::Renew(place, ahead) => bench.renew(place, now.saturating_add(ahead)),
                 Op::Unlink(place) => bench.unlink(place),
                 Op::Advance(by) => now = now.saturating_add(by),
                 Op::Pop(sorted) => {

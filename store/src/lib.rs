@@ -9,6 +9,10 @@
 //!   the caller shares the store as it likes. Hashes are computed by the caller, once, and what a
 //!   put drives out comes back to be freed outside of the caller's lock.
 //!
+//! How it lies in memory: an index (`hashbrown::HashTable<u32>`) of places; the links of each place,
+//! two to a cache line, on which the recency list and the wheel run; and apart from them, in chunks
+//! that never move, what is read only once a key has been found.
+//!
 //! ```
 //! use zerocache_store::{Bounds, NewValue, Tlru};
 //!
@@ -42,6 +46,7 @@ extern crate std;
 
 mod block;
 mod bounds;
+mod entry;
 mod evicted;
 mod hash;
 mod links;
@@ -53,6 +58,12 @@ mod wheel;
 
 pub use block::{INLINE_MAX, NewValue, Value};
 pub use bounds::{Bounds, ENTRY_OVERHEAD, Expiry, MAX_ENTRIES, TooLarge, Weigher, by_size};
+pub use entry::{Entry, Put};
 pub use evicted::{Cause, Evicted, IntoIter, Iter, Removed};
 pub use hash::{SeededHasher, SeededState, hash_key};
-pub use tlru::{Entry, Put, Tlru};
+pub use tlru::Tlru;
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,42 @@
+//! What look-ups and puts answer.
+
+use crate::block::Value;
+use crate::evicted::Evicted;
+use crate::nodes::Node;
+
+/// An entry a look-up lends.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a, M> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: Value<'a>,
+    /// What the caller keeps with it.
+    pub meta: &'a M,
+    /// When it expires, in milliseconds; `u64::MAX`: never.
+    pub expires: u64,
+}
+
+impl<'a, M> Entry<'a, M> {
+    #[inline]
+    pub(crate) fn new(node: &'a Node<M>, key_len: usize, expires: u64) -> Self {
+        Self {
+            key: node.block.key(key_len),
+            value: node.block.value(key_len),
+            meta: &node.meta,
+            expires,
+        }
+    }
+}
+
+/// What a put did.
+#[derive(Debug)]
+pub struct Put<M> {
+    /// Whether the value is stored. It is not if its time was over already; an older value under
+    /// the key is gone then all the same.
+    pub stored: bool,
+    /// Whether a live value under the key had to go for it.
+    pub replaced: bool,
+    /// What it drove out. Drop it where no lock is held.
+    pub evicted: Evicted<M>,
+}

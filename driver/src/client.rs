@@ -405,8 +405,7 @@ impl<R: Runtime> Inner<R> {
             Ok(answer) => Outcome::Answered(answer.rtt),
             Err(lost) => Outcome::Failed(lost.failure),
         };
-        self.membership
-            .with(|cluster, now| cluster.handle_outcome(now, peer.id, outcome));
+        self.membership.report(peer.id, outcome);
         result
     }
 }

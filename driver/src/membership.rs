@@ -14,9 +14,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use zerocache_proto::cluster::{Action, Cluster, Event, Pong, View, members_body};
+use zerocache_proto::cluster::{Action, Cluster, Event, Outcome, Pong, View, members_body};
 use zerocache_proto::http::{Options, Outgoing};
-use zerocache_proto::{Duration, Failure, Instant};
+use zerocache_proto::{Duration, Failure, Instant, NodeId};
 
 /// How often the machine's interfaces are looked at.
 const INTERFACES_EVERY: Duration = Duration::from_secs(5);
@@ -74,6 +74,14 @@ impl Membership {
         let told = tell(&mut self.lock(), self.clock.mono());
         self.wake.wake();
         told
+    }
+
+    /// Tells the machine how a request to a peer went.
+    pub(crate) fn report(&self, peer: NodeId, outcome: Outcome) {
+        let now = self.clock.mono();
+        if self.lock().handle_outcome(now, peer, outcome) {
+            self.wake.wake();
+        }
     }
 
     /// Looks at the machine and changes nothing.

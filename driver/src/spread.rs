@@ -148,8 +148,7 @@ pub(crate) async fn send<R: Runtime>(
         .map(|answer| answer.rtt)
         .map_err(|lost| lost.failure);
     let outcome = Outcome::of(rtt, write.measures(recurse));
-    node.membership
-        .with(|cluster, now| cluster.handle_outcome(now, peer.id, outcome));
+    node.membership.report(peer.id, outcome);
     match result {
         Ok(answer) => {
             node.counters.delivered.fetch_add(1, Ordering::Relaxed);

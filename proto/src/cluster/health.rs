@@ -57,6 +57,11 @@ impl Health {
     }
 
     /// Whether it would be out, were it not needed.
+    /// Whether one more success changes nothing.
+    pub(super) const fn is_steady(&self) -> bool {
+        matches!(self.state, State::Healthy) && self.failures == 0 && !self.overdue
+    }
+
     pub(super) const fn overdue(&self) -> bool {
         self.overdue
     }

@@ -297,9 +297,15 @@ impl Cluster {
     }
 
     /// A request to peer `id` went so. Unknown ids are ignored.
-    pub fn handle_outcome(&mut self, now: Instant, id: NodeId, outcome: Outcome) {
-        self.table.outcome(now, id, outcome);
-        self.settle(now);
+    ///
+    /// Says whether there is something to poll for on account of it. Usually there is not: a node
+    /// that answers as it did before costs a look-up here and no more.
+    pub fn handle_outcome(&mut self, now: Instant, id: NodeId, outcome: Outcome) -> bool {
+        let news = self.table.outcome(now, id, outcome);
+        if news {
+            self.settle(now);
+        }
+        news
     }
 
     /// What to do next; poll until there is nothing, after each other call but getters.

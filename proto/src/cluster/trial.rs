@@ -56,9 +56,11 @@ impl Table {
     }
 
     /// A request to the peer went so.
-    pub(super) fn outcome(&mut self, now: Instant, id: NodeId, outcome: Outcome) {
+    ///
+    /// Says whether anything but its round-trip time is another now.
+    pub(super) fn outcome(&mut self, now: Instant, id: NodeId, outcome: Outcome) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
-            return;
+            return false;
         };
         match outcome {
             Outcome::Answered(_) | Outcome::Alive if entry.routable() => {
@@ -67,6 +69,10 @@ impl Table {
                     self.remeasured = true;
                 }
                 entry.heard = Some(now);
+                // Its next ping is put off when it is due, not at each answer.
+                if entry.health.is_steady() {
+                    return false;
+                }
                 self.dirty |= entry.health.overdue();
                 entry.health.succeed();
             }
@@ -80,6 +86,7 @@ impl Table {
             Outcome::Failed(_) => {}
         }
         self.reschedule(id);
+        true
     }
 
     fn answered(&mut self, now: Instant, id: NodeId, since: Instant, rtt: Duration, proof: Proof) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use zerocache_proto::Region;
 use zerocache_proto::cluster::PeerInfo;
+use zerocache_proto::http::ClientLimits;
 use zerocache_tokio::{Client, StartError};
 
 /// How long after the first node of another region one of the own may still be found.
@@ -17,6 +18,8 @@ const GRACE: Duration = Duration::from_millis(200);
 const GRACE_BY_MDNS: Duration = Duration::from_millis(1_300);
 /// How long nothing new must be heard before a list of nodes counts as whole.
 const QUIET: Duration = Duration::from_millis(400);
+/// The largest value taken from a node, which may have been told to take larger ones than usual.
+const MAX_VALUE: usize = 1 << 30;
 /// How often the list is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -106,7 +109,13 @@ fn whole_at_the_earliest(reach: &Reach, began: Instant) -> Instant {
 }
 
 fn connect(region: &str, discovery: &Discovery) -> Result<Client, Failure> {
-    let mut builder = Client::builder(region).mdns(!discovery.no_mdns);
+    let limits = ClientLimits {
+        max_body: MAX_VALUE,
+        ..ClientLimits::default()
+    };
+    let mut builder = Client::builder(region)
+        .mdns(!discovery.no_mdns)
+        .limits(limits);
     for peer in &discovery.peer {
         builder = builder.peer(peer.clone());
     }

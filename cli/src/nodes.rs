@@ -85,7 +85,26 @@ fn sources(node: &PeerInfo) -> Vec<&'static str> {
 pub(crate) fn millis(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1000.0;
     match millis {
-        0.0..10.0 => format!("{millis:.1} ms"),
+        0.0..1.0 => format!("{millis:.2} ms"),
+        1.0..9.95 => format!("{millis:.1} ms"),
         _ => format!("{millis:.0} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_with_two_digits_that_count() {
+        let told = |micros| millis(Duration::from_micros(micros));
+        assert_eq!(
+            [told(42), told(940), told(1_040)],
+            ["0.04 ms", "0.94 ms", "1.0 ms"]
+        );
+        assert_eq!(
+            [told(9_949), told(9_951), told(2_000_000)],
+            ["9.9 ms", "10 ms", "2000 ms"]
+        );
     }
 }

@@ -288,3 +288,39 @@ proptest! {
         prop_assert!(remote <= regions * Fanout::REMOTE_ATTEMPTS);
     }
 }
+
+#[test]
+fn who_is_out_of_routing_gets_no_copy_and_is_noted() {
+    let view = View {
+        absent: vec![peer("london", 77, true)],
+        ..View::clone(&view(1, &[], &[]))
+    };
+    let view = Arc::new(view);
+    let mut fanout = start(&view, EVERYWHERE, Ack::Region);
+    assert_eq!(to(&copies(&mut fanout, at(0))), [(1, false)]);
+    let missed = FanoutEvent::Undelivered {
+        peer: view.absent[0].clone(),
+        recurse: false,
+    };
+    assert_eq!(events(&mut fanout), [missed.clone()]);
+    fanout.handle_result(at(1), 0, Ok(200));
+    assert_eq!(
+        events(&mut fanout),
+        [FanoutEvent::Acked],
+        "nobody waits for it"
+    );
+    assert!(fanout.is_done());
+    // With nobody else there, too.
+    let alone = Arc::new(View {
+        local: Vec::new(),
+        ..View::clone(&view)
+    });
+    let mut fanout = start(&alone, EVERYWHERE, Ack::Region);
+    assert!(events(&mut fanout).contains(&missed) && fanout.is_done());
+    // What is kept to this node is kept.
+    let nowhere = Scope {
+        local: false,
+        remote: false,
+    };
+    assert!(!events(&mut start(&view, nowhere, Ack::Region)).contains(&missed));
+}

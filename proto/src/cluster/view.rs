@@ -14,6 +14,9 @@ pub struct View {
     pub me: Option<NodeId>,
     /// The routable nodes of the own region without this one, in the order of their discovery.
     pub local: Vec<Arc<Peer>>,
+    /// The nodes of the own region that have answered before and do not now: not to be asked, but
+    /// they miss what is written meanwhile.
+    pub absent: Vec<Arc<Peer>>,
     /// The other regions that have routable nodes, the nearest first.
     pub regions: Vec<RegionView>,
     /// Grows with each view published.
@@ -39,6 +42,7 @@ impl View {
             own,
             me,
             local: Vec::new(),
+            absent: Vec::new(),
             regions: Vec::new(),
             generation: 0,
         }

@@ -345,10 +345,15 @@ impl Cluster {
             let here = routable
                 .iter()
                 .filter(|entry| entry.peer.region == self.own);
+            let absent = self.table.entries().filter(|entry| {
+                let known = entry.heard.is_some() && entry.peer.region == self.own;
+                known && !entry.routable()
+            });
             self.view = Arc::new(View {
                 own: self.own.clone(),
                 me: self.me.map(|me| me.id),
                 local: here.map(|entry| entry.peer.clone()).collect(),
+                absent: absent.map(|entry| entry.peer.clone()).collect(),
                 regions,
                 generation: self.view.generation + 1,
             });

@@ -174,6 +174,9 @@ impl Fanout {
                 fanout.enqueue(lane, peer);
             }
         }
+        if scope.local {
+            fanout.miss_absent();
+        }
         if ack == Ack::None {
             fanout.acknowledge();
         }
@@ -267,6 +270,19 @@ impl Fanout {
             pending,
             ..self.tally
         }
+    }
+
+    /// Who is out of routing gets no copy, and is to get the key when it is back.
+    fn miss_absent(&mut self) {
+        let missed = self
+            .view
+            .absent
+            .iter()
+            .map(|peer| FanoutEvent::Undelivered {
+                peer: peer.clone(),
+                recurse: false,
+            });
+        self.events.extend(missed);
     }
 
     fn enqueue(&mut self, lane: usize, peer: Arc<Peer>) {

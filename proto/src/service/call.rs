@@ -265,7 +265,7 @@ fn scope(view: &View, request: &Request<'_>, foreign: bool, recurse: bool) -> Sc
     let handed_over = foreign && request.query.is_none_or(<[u8]>::is_empty);
     let everywhere = !copied && !handed_over;
     Scope {
-        local: recurse && !view.local.is_empty(),
+        local: recurse && !(view.local.is_empty() && view.absent.is_empty()),
         remote: recurse && everywhere && !view.regions.is_empty(),
     }
 }

@@ -90,7 +90,10 @@ impl Write {
     /// [`op::Fanout`] sees to that by itself; this is for a write whose spread can not even begin,
     /// because too many others have not ended.
     pub fn receivers<'a>(&self, view: &'a View) -> impl Iterator<Item = (&'a Arc<Peer>, bool)> {
-        let local: &[_] = if self.scope.local { &view.local } else { &[] };
+        let (local, absent): (&[_], &[_]) = match self.scope.local {
+            true => (&view.local, &view.absent),
+            false => (&[], &[]),
+        };
         let remote: &[_] = if self.scope.remote {
             &view.regions
         } else {
@@ -100,7 +103,7 @@ impl Write {
             let ours = region.peers.iter().find(|peer| peer.capable);
             ours.or(region.peers.first())
         });
-        let local = local.iter().map(|peer| (peer, false));
+        let local = local.iter().chain(absent).map(|peer| (peer, false));
         local.chain(entries.map(|peer| (peer, true)))
     }
 

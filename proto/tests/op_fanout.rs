@@ -302,7 +302,7 @@ fn who_is_out_of_routing_gets_no_copy_and_is_noted() {
         peer: view.absent[0].clone(),
         recurse: false,
     };
-    assert_eq!(events(&mut fanout), [missed.clone()]);
+    assert_eq!(events(&mut fanout), std::slice::from_ref(&missed));
     fanout.handle_result(at(1), 0, Ok(200));
     assert_eq!(
         events(&mut fanout),

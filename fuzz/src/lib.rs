@@ -2,6 +2,7 @@
 
 mod http;
 mod mdns;
+mod node;
 mod script;
 mod tlru;
 
@@ -23,6 +24,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "http_response",
         run: http::response,
+    },
+    Target {
+        name: "node",
+        run: node::run,
     },
     Target {
         name: "target_decode",

@@ -206,8 +206,20 @@ fn remove_namespaces(chosen: impl Fn(&str) -> bool) {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         if name.starts_with(PREFIX) && chosen(name) {
+            end_all_in(name);
             let _ = ip(&["netns", "del", name]);
         }
+    }
+}
+
+/// Ends what still runs in a namespace, such as the nodes of a test process that was killed.
+fn end_all_in(namespace: &str) {
+    let listed = Command::new("ip")
+        .args(["netns", "pids", namespace])
+        .output();
+    let Ok(output) = listed else { return };
+    for process in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+        let _ = run(Command::new("kill").args(["-KILL", process]));
     }
 }
 

@@ -395,6 +395,35 @@ impl Probe {
     }
 }
 
+/// A host that announces nodes which are none.
+#[derive(Debug)]
+pub struct Rogue {
+    driver: Driver,
+}
+
+impl Rogue {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(host: &Host) -> Outcome<Self> {
+        let mut command = host.command(interpreter()?);
+        command
+            .arg(script("rogue.py"))
+            .arg(host.address().to_string());
+        let (driver, _) = Driver::spawn(command, "rogue", &host.log("rogue"))?;
+        Ok(Self { driver })
+    }
+
+    /// Has it announce them all; returns once they are announced.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub fn begin(&mut self) -> Outcome {
+        self.driver.ask(&json!({"op": "begin"})).map(|_| ())
+    }
+}
+
 /// The reference implementation's own TLRU cache, on a virtual clock.
 #[derive(Debug)]
 pub struct Tlru {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zerocache_interop::{Failure, Ours as OurNode, Outcome, eventually, on_a_lab, same};
+use zerocache_interop::{Failure, Ours as OurNode, Outcome, Rogue, eventually, on_a_lab, same};
 
 use crate::scene::Kind::{Ours, Stock};
 use crate::scene::{NOTICED, SEEN, SPREAD, Scene};
@@ -167,5 +167,42 @@ fn a_stock_peer_that_is_unplugged_fails_no_write() -> Outcome {
             back < Duration::from_secs(30),
             true,
         )
+    })
+}
+
+/// No stock node is here: the first of these announcements would end its discovery.
+#[test]
+fn announcements_of_nodes_that_are_none_disturb_nobody() -> Outcome {
+    on_a_lab("rogue", |lab| {
+        let mut scene = Scene::start(lab, &[(Ours, "london"), (Ours, "london"), (Ours, "paris")])?;
+        let host = lab.host()?;
+        let mut rogue = Rogue::start(&host)?;
+        rogue.begin()?;
+        let sites = scene.sites();
+        let listed = format!("\"{}:7001\"", host.address());
+        eventually("a doubtful peer on the status page", NOTICED, || {
+            let status = scene.ours[0].status(&mut scene.probe)?.0.to_string();
+            Ok(if status.contains(&listed) {
+                Ok(())
+            } else {
+                Err(status)
+            })
+        })?;
+        for number in 0..20 {
+            let (key, site) = (format!("key-{number}"), &sites[number % sites.len()]);
+            let answer = scene.probe.put(site, &key, b"value", 60)?;
+            same(
+                &format!("PUT in {:?}", answer.took),
+                answer.took < ANSWERED,
+                true,
+            )?;
+            scene
+                .probe
+                .everywhere(&sites, &key, Some(b"value"), SPREAD)?;
+        }
+        scene.settle(NOTICED)?;
+        // Discovery goes on: who comes now is seen.
+        scene.ours.push(OurNode::start(&lab.host()?, "paris")?);
+        scene.settle(SEEN)
     })
 }

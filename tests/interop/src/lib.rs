@@ -15,4 +15,4 @@ mod python;
 pub use failure::{Failure, Outcome, eventually, same};
 pub use lab::{Host, Lab, on_a_lab};
 pub use node::{Cli, Ours, Status};
-pub use peer::{Answer, Listed, Listing, Probe, Rogue, Site, StockClient, StockServer, Tlru};
+pub use peer::{Answer, Listed, Listing, Probe, Rogue, Site, StockClient, StockServer};

@@ -424,33 +424,6 @@ impl Rogue {
     }
 }
 
-/// The reference implementation's own TLRU cache, on a virtual clock.
-#[derive(Debug)]
-pub struct Tlru {
-    driver: Driver,
-}
-
-impl Tlru {
-    /// Starts one that holds at most `entries`; it needs no network.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start(host: &Host, entries: usize) -> Outcome<Self> {
-        let mut command = host.command(interpreter()?);
-        command.arg(script("tlru.py")).arg(entries.to_string());
-        let (driver, _) = Driver::spawn(command, "tlru", &host.log("tlru"))?;
-        Ok(Self { driver })
-    }
-
-    /// One operation, in the driver's own terms.
-    ///
-    /// # Errors
-    /// When the driver does not answer, or the operation raised.
-    pub fn ask(&mut self, request: &Value) -> Outcome<Map<String, Value>> {
-        self.driver.ask(request)
-    }
-}
-
 fn listing(driver: &mut Driver) -> Outcome<Listing> {
     let answer = driver.ask(&json!({"op": "listing"}))?;
     let mut regions = BTreeMap::new();

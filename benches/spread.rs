@@ -9,6 +9,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use zerocache::Node;
 
@@ -16,14 +17,9 @@ const ROUNDS: usize = 5_000;
 const WARM_UP: usize = 500;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    let runtime = runtime.unwrap();
     println!("nodes  plain p50  p99     acked p50  p99      ratio of the p50");
     for count in [1, 3, 6] {
-        let nodes = runtime.block_on(cluster(count));
+        let nodes = cluster(count);
         let mut stream = TcpStream::connect(nodes[0].addr()).unwrap();
         stream.set_nodelay(true).unwrap();
         let (mut plain, mut acked) = (Vec::new(), Vec::new());
@@ -41,33 +37,45 @@ fn main() {
             "{count:<5}  {:<9.1?}  {:<7.1?} {:<9.1?}  {:<8.1?} {ratio:.2}",
             plain.0, plain.1, acked.0, acked.1
         );
-        runtime.block_on(async {
-            for node in &nodes {
-                node.shutdown().await;
-            }
-        });
+        nodes.iter().for_each(Node::kill);
     }
 }
 
 /// So many nodes of one region that all route to each other.
-async fn cluster(count: usize) -> Vec<Node> {
+fn cluster(count: usize) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..count {
-        let mut builder = Node::builder("london")
-            .address(Ipv4Addr::LOCALHOST.into())
-            .port(0)
-            .mdns(false);
-        if let Some(first) = nodes.first() {
-            builder = builder.peer(first.addr().to_string().parse().unwrap());
-        }
-        nodes.push(builder.start().unwrap());
+        nodes.push(launch(nodes.first()));
     }
     let formed =
-        |node: &Node| node.peers().iter().filter(|peer| peer.routable).count() == count - 1;
+        |node: &Node| node.peers().iter().filter(|peer| peer.routable).count() + 1 == count;
     while !nodes.iter().all(formed) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        std::thread::yield_now();
     }
     nodes
+}
+
+/// A node on a thread and a runtime of its own, as if it were a process; joined to `first`.
+fn launch(first: Option<&Node>) -> Node {
+    let mut builder = Node::builder("london")
+        .address(Ipv4Addr::LOCALHOST.into())
+        .port(0)
+        .mdns(false);
+    if let Some(first) = first {
+        builder = builder.peer(first.addr().to_string().parse().unwrap());
+    }
+    let (started, node) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            started.send(builder.start().unwrap()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    node.recv().unwrap()
 }
 
 /// One PUT of 128 bytes and its answer.

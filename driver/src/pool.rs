@@ -4,7 +4,7 @@ use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::runtime::Runtime;
 use futures_channel::oneshot;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -49,7 +49,7 @@ struct Shared<R: Runtime> {
     runtime: R,
     clock: Clock,
     limits: ClientLimits,
-    hosts: Mutex<HashMap<SocketAddr, Host<R>>>,
+    hosts: Mutex<BTreeMap<SocketAddr, Host<R>>>,
 }
 
 struct Host<R: Runtime> {
@@ -74,7 +74,7 @@ impl<R: Runtime> Clone for Pool<R> {
 
 impl<R: Runtime> Pool<R> {
     pub(crate) fn new(runtime: R, clock: Clock, limits: ClientLimits) -> Self {
-        let hosts = Mutex::new(HashMap::new());
+        let hosts = Mutex::new(BTreeMap::new());
         Self {
             shared: Arc::new(Shared {
                 runtime,
@@ -113,6 +113,17 @@ impl<R: Runtime> Pool<R> {
         })
     }
 
+    /// The same without a deadline, for one who has a timer for many exchanges and drops them.
+    pub(crate) async fn exchange_for_ever(
+        &self,
+        addr: SocketAddr,
+        request: Outgoing,
+        at_once: usize,
+    ) -> Result<Answer, Failure> {
+        self.attempt(addr, request, at_once, &Progress::default())
+            .await
+    }
+
     /// Closes every idle connection that has been so for too long.
     pub(crate) fn sweep(&self) {
         let now = self.shared.clock.mono();
@@ -139,34 +150,33 @@ impl<R: Runtime> Pool<R> {
         at_once: usize,
         phase: &Progress,
     ) -> Result<Answer, Failure> {
-        let _slot = Slot::take(&self.shared, addr, at_once).await?;
-        if let Some(Idle { stream, conn, .. }) = self.shared.take_idle(addr) {
-            match self.talk(addr, stream, conn, request.clone(), phase).await {
+        let mut slot = Slot::take(&self.shared, addr, at_once).await?;
+        let mut request = request;
+        if let Some(idle) = slot.idle.take() {
+            match self
+                .talk(&mut slot, idle.stream, idle.conn, request, phase)
+                .await
+            {
                 // The peer closed it while it was idle; the request never got anywhere.
                 Err(Broken {
-                    failure: Failure::Reset,
-                    answered: false,
-                }) => {}
+                    unheard: Some(unheard),
+                    ..
+                }) => request = unheard,
                 result => return result.map_err(|broken| broken.failure),
             }
         }
         phase.enter(Phase::Connect);
-        let stream = self
-            .shared
-            .runtime
-            .connect(addr)
-            .await
-            .map_err(|error| failure(&error))?;
+        let connecting = self.shared.runtime.connect(addr);
+        let stream = connecting.await.map_err(|error| failure(&error))?;
         let conn = ClientConn::new(self.shared.limits);
-        self.talk(addr, stream, conn, request, phase)
-            .await
-            .map_err(|broken| broken.failure)
+        let result = self.talk(&mut slot, stream, conn, request, phase).await;
+        result.map_err(|broken| broken.failure)
     }
 
     /// One exchange on one connection, which goes back to the pool if it can be used again.
     async fn talk(
         &self,
-        addr: SocketAddr,
+        slot: &mut Slot<R>,
         mut stream: R::Stream,
         mut conn: ClientConn,
         request: Outgoing,
@@ -181,27 +191,32 @@ impl<R: Runtime> Pool<R> {
             poll_fn(|cx| poll_exchange(cx, clock, &mut stream, &mut conn, phase, &mut answered))
                 .await;
         let now = clock.mono();
-        if result.is_ok() && conn.is_reusable() {
-            self.shared.keep(
-                addr,
-                Idle {
-                    stream,
-                    conn,
-                    since: now,
-                },
-            );
+        let response = match result {
+            Ok(response) => response,
+            Err(failure) => {
+                let closed = failure == Failure::Reset && !answered;
+                let unheard = if closed { conn.into_request() } else { None };
+                return Err(Broken { failure, unheard });
+            }
+        };
+        if conn.is_reusable() {
+            slot.idle = Some(Idle {
+                stream,
+                conn,
+                since: now,
+            });
         }
-        let rtt = now.saturating_since(begun);
-        result
-            .map(|response| Answer { response, rtt })
-            .map_err(|failure| Broken { failure, answered })
+        Ok(Answer {
+            response,
+            rtt: now.saturating_since(begun),
+        })
     }
 }
 
-/// How an exchange broke, and whether any of the answer had come.
+/// How an exchange broke, and its request if the connection was closed before a byte of an answer.
 struct Broken {
     failure: Failure,
-    answered: bool,
+    unheard: Option<Outgoing>,
 }
 
 fn poll_exchange<S: crate::runtime::Stream>(
@@ -248,22 +263,8 @@ fn poll_exchange<S: crate::runtime::Stream>(
 }
 
 impl<R: Runtime> Shared<R> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Host<R>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, Host<R>>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_idle(&self, addr: SocketAddr) -> Option<Idle<R>> {
-        let idle = self.lock().get_mut(&addr)?.idle.pop()?;
-        let fresh = self.clock.mono().saturating_since(idle.since) < IDLE_FOR;
-        fresh.then_some(idle)
-    }
-
-    fn keep(&self, addr: SocketAddr, idle: Idle<R>) {
-        if let Some(host) = self.lock().get_mut(&addr) {
-            if host.idle.len() < IDLE_PER_HOST {
-                host.idle.push(idle);
-            }
-        }
     }
 }
 
@@ -276,16 +277,30 @@ impl<R: Runtime> Host<R> {
         }
     }
 
+    /// The connection used last, if its peer will not have closed it yet.
+    fn take_idle(&mut self, now: Instant) -> Option<Idle<R>> {
+        let idle = self.idle.pop()?;
+        (now.saturating_since(idle.since) < IDLE_FOR).then_some(idle)
+    }
+
+    fn keep(&mut self, idle: Option<Idle<R>>) {
+        if self.idle.len() < IDLE_PER_HOST {
+            self.idle.extend(idle);
+        }
+    }
+
     fn is_unused(&self) -> bool {
         self.idle.is_empty() && self.active == 0 && self.waiting.is_empty()
     }
 }
 
-/// One of the exchanges that may be under way to an address. Dropped, it goes to the next that waits;
-/// so does one that was handed to a waiter who has meanwhile given up.
+/// One of the exchanges that may be under way to an address, with a connection if there is an idle one.
+/// Dropped, it goes to the next that waits; so does one that was handed to a waiter who has meanwhile
+/// given up.
 struct Slot<R: Runtime> {
     shared: Arc<Shared<R>>,
     addr: SocketAddr,
+    idle: Option<Idle<R>>,
     live: bool,
 }
 
@@ -295,6 +310,7 @@ impl<R: Runtime> Slot<R> {
         addr: SocketAddr,
         at_once: usize,
     ) -> Result<Self, Failure> {
+        let now = shared.clock.mono();
         let turn = {
             let mut hosts = shared.lock();
             if hosts.len() >= HOSTS && !hosts.contains_key(&addr) {
@@ -306,11 +322,8 @@ impl<R: Runtime> Slot<R> {
             let host = hosts.entry(addr).or_insert_with(Host::new);
             if host.active < at_once {
                 host.active += 1;
-                return Ok(Self {
-                    shared: shared.clone(),
-                    addr,
-                    live: true,
-                });
+                let idle = host.take_idle(now);
+                return Ok(Self::new(shared, addr, idle));
             }
             if host.waiting.len() >= WAITING_PER_HOST {
                 return Err(Failure::Overloaded);
@@ -321,30 +334,43 @@ impl<R: Runtime> Slot<R> {
         };
         turn.await.map_err(|_| Failure::Overloaded)
     }
+
+    fn new(shared: &Arc<Shared<R>>, addr: SocketAddr, idle: Option<Idle<R>>) -> Self {
+        Self {
+            shared: shared.clone(),
+            addr,
+            idle,
+            live: true,
+        }
+    }
 }
 
 impl<R: Runtime> Drop for Slot<R> {
     fn drop(&mut self) {
+        let now = if self.live {
+            self.shared.clock.mono()
+        } else {
+            Instant::ORIGIN
+        };
         while self.live {
-            let next = {
+            let (next, idle) = {
                 let mut hosts = self.shared.lock();
                 let Some(host) = hosts.get_mut(&self.addr) else {
                     return;
                 };
+                host.keep(self.idle.take());
                 let Some(next) = host.waiting.pop_front() else {
                     host.active = host.active.saturating_sub(1);
                     return;
                 };
-                next
+                (next, host.take_idle(now))
             };
-            let slot = Self {
-                shared: self.shared.clone(),
-                addr: self.addr,
-                live: true,
-            };
-            match next.send(slot) {
+            match next.send(Self::new(&self.shared, self.addr, idle)) {
                 Ok(()) => self.live = false,
-                Err(mut refused) => refused.live = false,
+                Err(mut refused) => {
+                    refused.live = false;
+                    self.idle = refused.idle.take();
+                }
             }
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Spread<R: Runtime> {
     write: Arc<Write>,
     fanout: Fanout,
     acked: bool,
+    /// The copies under way and not given up.
+    flying: Vec<Copy>,
     sending: FuturesUnordered<Sending>,
     alarm: Alarm<R>,
 }
@@ -51,6 +53,7 @@ impl<R: Runtime> Spread<R> {
             write,
             fanout,
             acked: false,
+            flying: Vec::new(),
             sending,
             alarm,
         }
@@ -74,6 +77,7 @@ impl<R: Runtime> Spread<R> {
     fn poll(&mut self, cx: &mut Context<'_>, until_acked: bool) -> Poll<()> {
         loop {
             let now = self.node.clock.mono();
+            self.give_up(now);
             self.fanout.handle_timeout(now);
             while let Some(copy) = self.fanout.poll_transmit(now) {
                 self.send(copy);
@@ -85,25 +89,40 @@ impl<R: Runtime> Spread<R> {
                 return Poll::Ready(());
             }
             if let Poll::Ready(Some((id, result))) = Pin::new(&mut self.sending).poll_next(cx) {
-                self.fanout
-                    .handle_result(self.node.clock.mono(), id, result);
+                if let Some(at) = self.flying.iter().position(|copy| copy.id == id) {
+                    self.flying.swap_remove(at);
+                }
+                self.fanout.handle_result(now, id, result);
             } else if self.alarm.poll(cx, self.fanout.poll_timeout()).is_pending() {
                 return Poll::Pending;
             }
         }
     }
 
-    fn send(&self, copy: Copy) {
+    fn send(&mut self, copy: Copy) {
         let (node, write) = (self.node.clone(), self.write.clone());
+        self.flying.push(copy.clone());
         self.sending.push(Box::pin(async move {
             let Copy {
-                id,
-                peer,
-                recurse,
-                deadline,
+                id, peer, recurse, ..
             } = copy;
-            (id, send(&node, &write, &peer, recurse, deadline).await)
+            (id, send(&node, &write, &peer, recurse, None).await)
         }));
+    }
+
+    /// The copies whose time is over count as failed, for the cluster as for the spread. One timer
+    /// serves them all; their exchanges end with the spread, or late.
+    fn give_up(&mut self, now: Instant) {
+        let node = &self.node;
+        self.flying.retain(|copy| {
+            let over = copy.deadline <= now;
+            if over {
+                node.counters.failed.fetch_add(1, Ordering::Relaxed);
+                let outcome = Outcome::Failed(Failure::TimedOut);
+                node.membership.report(copy.peer.id, outcome);
+            }
+            !over
+        });
     }
 
     fn tell(&mut self, event: FanoutEvent) {
@@ -127,36 +146,33 @@ impl<R: Runtime> Drop for Spread<R> {
     }
 }
 
-/// Sends one copy and tells the cluster how its peer did.
+/// Sends one copy, until `deadline` if there is one, and tells the cluster how its peer did.
 pub(crate) async fn send<R: Runtime>(
     node: &Shared<R>,
     write: &Write,
     peer: &Peer,
     recurse: bool,
-    deadline: Instant,
+    deadline: Option<Instant>,
 ) -> Result<u16, Failure> {
     // Nothing to send: the value's life ended on the way.
     let Some(request) = write.request_for(node.clock.mono(), peer, recurse) else {
         return Ok(200);
     };
-    let result = node
-        .pool
-        .exchange(peer.addr, request, deadline, at_once(peer))
-        .await;
-    let rtt = result
-        .as_ref()
-        .map(|answer| answer.rtt)
-        .map_err(|lost| lost.failure);
-    let outcome = Outcome::of(rtt, write.measures(recurse));
+    let (addr, at_once) = (peer.addr, at_once(peer));
+    let result = match deadline {
+        Some(at) => {
+            let result = node.pool.exchange(addr, request, at, at_once).await;
+            result.map_err(|lost| lost.failure)
+        }
+        None => node.pool.exchange_for_ever(addr, request, at_once).await,
+    };
+    let rtt = result.as_ref().map(|answer| answer.rtt);
+    let outcome = Outcome::of(rtt.map_err(|failure| *failure), write.measures(recurse));
     node.membership.report(peer.id, outcome);
-    match result {
-        Ok(answer) => {
-            node.counters.delivered.fetch_add(1, Ordering::Relaxed);
-            Ok(answer.response.status)
-        }
-        Err(lost) => {
-            node.counters.failed.fetch_add(1, Ordering::Relaxed);
-            Err(lost.failure)
-        }
-    }
+    let counter = match &result {
+        Ok(_) => &node.counters.delivered,
+        Err(_) => &node.counters.failed,
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+    result.map(|answer| answer.response.status)
 }

@@ -301,3 +301,41 @@ async fn a_nodes_first_words_to_a_static_peer_tell_of_the_node() {
         node.kill();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_given_up_at_any_moment_harms_no_other() {
+    let a = node("london", &[]);
+    let client = client("london", a.addr()).await;
+    client.put("kept", "kept", MINUTE).await.unwrap();
+    for polls in 0..200 {
+        // Dropped after so many polls: before it began, half-way, or when it was done.
+        let key = format!("key-{}", polls % 7);
+        let mut put = Box::pin(client.put(&key, vec![polls as u8; 200_000], MINUTE));
+        let mut get = Box::pin(client.get("kept"));
+        let (mut stored, mut read) = (false, false);
+        for _ in 0..polls % 5 {
+            stored = stored || futures_poll(&mut put).await;
+            read = read || futures_poll(&mut get).await;
+            tokio::task::yield_now().await;
+        }
+        drop((put, get));
+        assert_eq!(
+            client.get("kept").await.unwrap().as_deref(),
+            Some(&b"kept"[..]),
+            "{polls}"
+        );
+    }
+    client.put("after", "after", MINUTE).await.unwrap();
+    assert_eq!(
+        client.get("after").await.unwrap().as_deref(),
+        Some(&b"after"[..])
+    );
+}
+
+/// Polls `future` once.
+async fn futures_poll<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())
+    })
+    .await
+}

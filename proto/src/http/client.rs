@@ -79,12 +79,13 @@ impl ClientConn {
 
     /// Begins an exchange. One on a connection that [is not reusable](Self::is_reusable) fails as
     /// [`Error::Closed`].
-    pub fn send(&mut self, request: Outgoing) {
+    pub fn send(&mut self, mut request: Outgoing) {
         if !self.is_reusable() {
             self.phase = Phase::Failed(Error::Closed);
             return;
         }
         self.head_only = request.head_only;
+        request.join();
         self.request = Some(request);
         self.sent = 0;
         self.interim = 0;
@@ -148,9 +149,12 @@ impl ClientConn {
     pub fn handle_written(&mut self, now: Instant, n: usize) {
         self.idle_since = now;
         self.sent = self.sent.saturating_add(n);
-        if self.write_buf().is_empty() {
-            self.request = None;
-        }
+    }
+
+    /// The request that was not answered, to be sent over another connection.
+    #[must_use]
+    pub fn into_request(self) -> Option<Outgoing> {
+        self.request
     }
 
     /// The response, once it is whole, or why there will be none.
@@ -161,7 +165,8 @@ impl ClientConn {
         match core::mem::replace(&mut self.phase, Phase::Spent) {
             Phase::Done(response) => {
                 // An answer before the request was out leaves the peer waiting for the rest of it.
-                let whole = self.request.take().is_none();
+                let whole = self.write_buf().is_empty();
+                self.request = None;
                 if response.keep_alive && whole && !self.eof && self.input.is_empty() {
                     self.phase = Phase::Idle;
                 }

@@ -27,6 +27,9 @@ pub struct Options<'a> {
     pub close: bool,
 }
 
+/// The longest body that is sent behind its head, in bytes.
+const JOINED: usize = 16 << 10;
+
 /// A request ready to be sent: its head as bytes, its body shared.
 ///
 /// A body always goes with its `Content-Length`, an empty one with 0: stock peers refuse the
@@ -97,6 +100,15 @@ impl Outgoing {
         &self.body
     }
 
+    /// Puts a small body behind the head: one write, and one segment, instead of two. To copy is
+    /// cheaper than to gather up to far longer bodies than these.
+    pub(super) fn join(&mut self) {
+        if self.body.len() <= JOINED {
+            self.head.extend_from_slice(&self.body);
+            self.body = Bytes::new();
+        }
+    }
+
     fn keyed(
         method: &str,
         host: SocketAddr,
@@ -105,7 +117,9 @@ impl Outgoing {
         value: Option<Bytes>,
         options: &Options<'_>,
     ) -> Self {
-        let mut head = Vec::with_capacity(key.len().saturating_add(192));
+        let joined = value.as_ref().map_or(0, Bytes::len);
+        let joined = if joined <= JOINED { joined } else { 0 };
+        let mut head = Vec::with_capacity(key.len().saturating_add(joined).saturating_add(224));
         head.extend_from_slice(method.as_bytes());
         head.extend_from_slice(b" /");
         segment(&mut head, region.as_str().as_bytes());
@@ -115,7 +129,7 @@ impl Outgoing {
         if let Some(expiry) = options.expiry {
             head.push(core::mem::replace(&mut mark, b'&'));
             head.extend_from_slice(b"expiry=");
-            let _ = write!(Text(&mut head), "{expiry}");
+            push_decimal(&mut head, expiry);
         }
         if options.local {
             head.push(mark);
@@ -140,13 +154,20 @@ impl Outgoing {
             env!("CARGO_PKG_VERSION"),
             "\r\n"
         );
-        let mut text = Text(&mut head);
-        let _ = write!(text, " HTTP/1.1\r\nHost: {host}{agent}");
+        head.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        push_host(&mut head, host);
+        head.extend_from_slice(agent.as_bytes());
         if let Some(version) = options.version {
-            let _ = write!(text, "Zc-Version: {version}\r\n");
+            head.extend_from_slice(b"Zc-Version: ");
+            push_hex(&mut head, version.clock, 16);
+            head.push(b'-');
+            push_hex(&mut head, version.node.to_bits().into(), 8);
+            head.extend_from_slice(b"\r\n");
         }
         if let Some(node) = options.node.filter(|node| is_field_value(node)) {
-            let _ = write!(text, "Zc-Node: {node}\r\n");
+            for part in ["Zc-Node: ", node, "\r\n"] {
+                head.extend_from_slice(part.as_bytes());
+            }
         }
         if options.close {
             head.extend_from_slice(b"Connection: close\r\n");
@@ -162,6 +183,57 @@ impl Outgoing {
             body: body.unwrap_or_default(),
             head_only: false,
         }
+    }
+}
+
+/// Appends `address:port`. Formatting took a third of the time to make a request.
+fn push_host(out: &mut Vec<u8>, host: SocketAddr) {
+    match host {
+        SocketAddr::V4(v4) => {
+            for (i, octet) in v4.ip().octets().into_iter().enumerate() {
+                if i > 0 {
+                    out.push(b'.');
+                }
+                push_decimal(out, octet.into());
+            }
+            out.push(b':');
+            push_decimal(out, v4.port().into());
+        }
+        SocketAddr::V6(v6) => {
+            let _ = write!(Text(out), "{v6}");
+        }
+    }
+}
+
+/// Appends a number in decimal.
+fn push_decimal(out: &mut Vec<u8>, mut number: u32) {
+    let mut digits = [0; 10];
+    let mut len = 0_usize;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' | (number % 10) as u8;
+        number /= 10;
+        len = len.saturating_add(1);
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(
+        digits
+            .get(digits.len().saturating_sub(len)..)
+            .unwrap_or_default(),
+    );
+}
+
+/// Appends the lowest `digits` hex digits of a number.
+fn push_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number.checked_shr(place.saturating_mul(4)).unwrap_or(0) & 0xf;
+        out.push(
+            b"0123456789abcdef"
+                .get(digit as usize)
+                .copied()
+                .unwrap_or(b'0'),
+        );
     }
 }
 

@@ -86,7 +86,7 @@ fn requests_are_exactly_these_bytes() {
         host(),
         &region(),
         b"a b/%\xff",
-        value.clone(),
+        value,
         &options,
     ));
     let agent = concat!("User-Agent: zerocache/", env!("CARGO_PKG_VERSION"));
@@ -95,14 +95,29 @@ fn requests_are_exactly_these_bytes() {
          Zc-Version: 0123456789abcdef-a1b2c3d4\r\nZc-Node: 0000000a london 6789\r\n\
          Connection: close\r\nContent-Length: 5\r\n\r\n"
     );
-    assert_eq!(conn.write_buf(), head.as_bytes());
-    conn.handle_written(NOW, head.len());
+    // A small value goes out in the same write.
+    let whole = [head.as_bytes(), b"value"].concat();
+    assert_eq!(conn.write_buf(), whole);
+    conn.handle_written(NOW, whole.len());
+    assert_eq!(conn.write_buf(), b"");
+
+    let large = Bytes::from(vec![b'v'; 100_000]);
+    let mut conn = ClientConn::new(ClientLimits::default());
+    conn.send(Outgoing::put(
+        host(),
+        &region(),
+        b"k",
+        large.clone(),
+        &options,
+    ));
+    let head = conn.write_buf().len();
+    conn.handle_written(NOW, head);
     assert_eq!(
         conn.write_buf().as_ptr(),
-        value.as_ptr(),
-        "the value is not copied"
+        large.as_ptr(),
+        "a large value is not copied"
     );
-    assert_eq!(write_all(&mut conn), b"value");
+    assert_eq!(write_all(&mut conn), large);
 
     let plain = Options::default();
     let spread = Options {

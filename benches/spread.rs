@@ -1,26 +1,47 @@
-//! What it costs to have a write acknowledged by the region: the median of a PUT that two other nodes
-//! have acknowledged against that of the same PUT kept by the node asked (`recurse=0`), turn by turn over
-//! the same keep-alive connection. `cargo bench --bench spread`.
+//! What it costs to have a write acknowledged by the region: the median of a PUT that the other nodes have
+//! acknowledged against that of the same PUT kept by the node asked (`recurse=0`), turn by turn over the
+//! same keep-alive connection. `cargo bench --bench spread`.
+//!
+//! Each node is a process. Where there is `taskset`, the node asked has one core, and its peers and the
+//! client another: else the scheduler puts client and node on one core or on two as it likes, and the
+//! time of a plain exchange is ten times another from one run to the next.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a program that prints its figures"
 )]
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::sync::mpsc;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use zerocache::Node;
 
-const ROUNDS: usize = 5_000;
+const ROUNDS: usize = 10_000;
 const WARM_UP: usize = 500;
+/// Tells this program that it is to be a node.
+const NODE: &str = "--node";
 
 fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.get(1).map(String::as_str) {
+        Some(NODE) => be_node(args.get(2).map(|seed| seed.parse().unwrap())),
+        _ => measure(),
+    }
+}
+
+fn measure() {
+    pin_this(1);
     println!("nodes  plain p50  p99     acked p50  p99      ratio of the p50");
     for count in [1, 3, 6] {
-        let nodes = cluster(count);
-        let mut stream = TcpStream::connect(nodes[0].addr()).unwrap();
+        let mut nodes = vec![Peer::launch(0, None)];
+        for _ in 1..count {
+            nodes.push(Peer::launch(1, Some(nodes[0].addr)));
+        }
+        while !nodes.iter().all(|node| node.routes() + 1 == count) {
+            std::thread::yield_now();
+        }
+        let mut stream = TcpStream::connect(nodes[0].addr).unwrap();
         stream.set_nodelay(true).unwrap();
         let (mut plain, mut acked) = (Vec::new(), Vec::new());
         for round in 0..WARM_UP + ROUNDS {
@@ -37,45 +58,98 @@ fn main() {
             "{count:<5}  {:<9.1?}  {:<7.1?} {:<9.1?}  {:<8.1?} {ratio:.2}",
             plain.0, plain.1, acked.0, acked.1
         );
-        nodes.iter().for_each(Node::kill);
     }
 }
 
-/// So many nodes of one region that all route to each other.
-fn cluster(count: usize) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::new();
-    for _ in 0..count {
-        nodes.push(launch(nodes.first()));
-    }
-    let formed =
-        |node: &Node| node.peers().iter().filter(|peer| peer.routable).count() + 1 == count;
-    while !nodes.iter().all(formed) {
-        std::thread::yield_now();
-    }
-    nodes
-}
-
-/// A node on a thread and a runtime of its own, as if it were a process; joined to `first`.
-fn launch(first: Option<&Node>) -> Node {
-    let mut builder = Node::builder("london")
-        .address(Ipv4Addr::LOCALHOST.into())
-        .port(0)
-        .mdns(false);
-    if let Some(first) = first {
-        builder = builder.peer(first.addr().to_string().parse().unwrap());
-    }
-    let (started, node) = mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            started.send(builder.start().unwrap()).unwrap();
-            std::future::pending::<()>().await;
-        });
+/// Runs a node on one thread, tells its address, and ends with its standard input.
+fn be_node(seed: Option<SocketAddr>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut builder = Node::builder("london")
+            .address(Ipv4Addr::LOCALHOST.into())
+            .port(0)
+            .mdns(false);
+        if let Some(seed) = seed {
+            builder = builder.peer(seed.to_string().parse().unwrap());
+        }
+        let node = builder.start().unwrap();
+        println!("{}", node.addr());
+        let over = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        let _ = over.await;
+        node.kill();
     });
-    node.recv().unwrap()
+}
+
+/// A node in a process of its own.
+struct Peer {
+    process: Child,
+    addr: SocketAddr,
+}
+
+impl Peer {
+    fn launch(core: usize, seed: Option<SocketAddr>) -> Self {
+        let this = std::env::current_exe().unwrap();
+        let mut command = if has_taskset() {
+            let mut command = Command::new("taskset");
+            command.args(["-c", &core.to_string()]).arg(this);
+            command
+        } else {
+            Command::new(this)
+        };
+        command.arg(NODE).args(seed.map(|seed| seed.to_string()));
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = piped.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Self {
+            process,
+            addr: line.trim().parse().unwrap(),
+        }
+    }
+
+    /// How many others it routes to.
+    fn routes(&self) -> usize {
+        let mut stream = TcpStream::connect(self.addr).unwrap();
+        stream
+            .write_all(b"GET /_zc/1/members HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+            .lines()
+            .filter(|line| line.ends_with(" zc"))
+            .count()
+            .saturating_sub(1)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+fn has_taskset() -> bool {
+    Command::new("taskset")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// Moves this process to a core, if it can be moved.
+fn pin_this(core: usize) {
+    let (core, this) = (core.to_string(), std::process::id().to_string());
+    let _ = Command::new("taskset")
+        .args(["-cp", &core, &this])
+        .stdout(Stdio::null())
+        .status();
 }
 
 /// One PUT of 128 bytes and its answer.

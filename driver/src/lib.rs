@@ -23,6 +23,7 @@ mod node;
 mod outbox;
 mod pool;
 mod shards;
+mod shared;
 mod signal;
 mod spread;
 

@@ -2,8 +2,8 @@
 
 use crate::alarm::Alarm;
 use crate::clock::Clock;
-use crate::node::Shared;
 use crate::runtime::Runtime;
+use crate::shared::Shared;
 use crate::spread;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use futures_util::task::AtomicWaker;

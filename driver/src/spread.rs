@@ -1,8 +1,8 @@
 //! A write on its way to the peers.
 
 use crate::alarm::Alarm;
-use crate::node::Shared;
 use crate::runtime::Runtime;
+use crate::shared::Shared;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -32,6 +32,7 @@ pub(crate) async fn run<R: Runtime>(
 ) {
     let mut alarm = Alarm::new(node.runtime.clone(), node.clock);
     let mut paused = None;
+    let mut failures = 0_u64;
     poll_fn(|cx| {
         for _ in 0..A_TURN {
             if node.life.poll(cx, Stage::Closing).is_ready() {
@@ -47,7 +48,11 @@ pub(crate) async fn run<R: Runtime>(
                 // The connection was gone before it was taken.
                 Poll::Ready(Err(error)) if is_of_the_peer(&error) => {}
                 Poll::Ready(Err(error)) => {
-                    tracing::warn!(%error, "can not accept connections for the moment");
+                    failures += 1;
+                    // It may stay so for long, and be tried many times a second.
+                    if failures.is_power_of_two() {
+                        tracing::warn!(%error, failures, "can not accept connections for the moment");
+                    }
                     paused = Some(node.clock.mono() + PAUSE);
                 }
             }

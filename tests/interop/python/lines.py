@@ -43,8 +43,7 @@ def listing(listener):
             region: [
                 {
                     "name": info.name,
-                    "address": ".".join(str(octet) for octet in info.addresses[0]),
-                    "port": info.port,
+                    "address": f"{'.'.join(str(octet) for octet in info.addresses[0])}:{info.port}",
                 }
                 for info in list(nodes)
             ]

@@ -1,5 +1,6 @@
 //! Our own binary: as a node, and as a command-line client.
 
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -36,25 +37,32 @@ pub struct Cli {
 }
 
 impl Ours {
-    /// Starts one with more flags than region and address, and does not wait.
+    /// Starts one on the host's address and the default port, and does not wait.
     ///
     /// # Errors
     /// When the binary cannot be built or started.
-    pub fn start_with(host: &Host, region: &str, flags: &[&str]) -> Outcome<Self> {
-        let address = host.address();
-        let mut command = host.command(binary()?);
-        command.args([
-            "serve",
-            "--region",
+    pub fn start(host: &Host, region: &str) -> Outcome<Self> {
+        Self::start_with(
+            host,
             region,
-            "--address",
-            &address.to_string(),
-        ]);
-        command.args(["--port", &PORT.to_string()]).args(flags);
-        command.env("RUST_LOG", "zerocache=debug,info");
+            PORT,
+            &["--address", &host.address().to_string()],
+        )
+    }
+
+    /// Starts one on a port, with more flags than region and port; it must come to listen on the
+    /// host's address, on whatever others it does.
+    ///
+    /// # Errors
+    /// When the binary cannot be built or started.
+    pub fn start_with(host: &Host, region: &str, port: u16, flags: &[&str]) -> Outcome<Self> {
+        let address = SocketAddrV4::new(host.address(), port);
+        let mut command = host.command(binary()?);
         command
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null());
+            .args(["serve", "--region", region, "--port", &port.to_string()])
+            .args(flags);
+        command.env("ZEROCACHE_LOG", "debug");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = Process::spawn(command, &format!("ours {address}"), &host.log("ours"))?;
         Ok(Self {
             process,
@@ -63,14 +71,6 @@ impl Ours {
                 region: region.to_owned(),
             },
         })
-    }
-
-    /// Starts one, and does not wait.
-    ///
-    /// # Errors
-    /// When the binary cannot be built or started.
-    pub fn start(host: &Host, region: &str) -> Outcome<Self> {
-        Self::start_with(host, region, &[])
     }
 
     /// What it says of itself.
@@ -172,7 +172,7 @@ impl Status {
         }
         let mut wanted: Vec<(String, String)> = others
             .iter()
-            .map(|site| (site.region.clone(), format!("{}:{PORT}", site.address)))
+            .map(|site| (site.region.clone(), site.address.to_string()))
             .collect();
         seen.sort();
         wanted.sort();

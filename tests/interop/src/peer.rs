@@ -1,7 +1,7 @@
 //! The stock package's servers and clients, and a plain HTTP client, each in its namespace.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ pub(crate) const PORT: u16 = 6789;
 /// Where a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Its address; the port is the default one.
-    pub address: Ipv4Addr,
+    /// Where it answers HTTP.
+    pub address: SocketAddrV4,
     /// Its region.
     pub region: String,
 }
@@ -29,8 +29,8 @@ pub struct Site {
 pub struct Listed {
     /// The whole DNS-SD instance name.
     pub name: String,
-    /// The first address of its record.
-    pub address: String,
+    /// The first address of its record, and the port.
+    pub address: SocketAddrV4,
 }
 
 /// What a stock listener knows.
@@ -47,20 +47,20 @@ pub struct Listing {
 impl Listing {
     /// The addresses listed for a region, sorted, twins included.
     #[must_use]
-    pub fn addresses(&self, region: &str) -> Vec<String> {
+    pub fn addresses(&self, region: &str) -> Vec<SocketAddrV4> {
         let nodes = self
             .regions
             .get(region)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let mut addresses: Vec<String> = nodes.iter().map(|node| node.address.clone()).collect();
+        let mut addresses: Vec<_> = nodes.iter().map(|node| node.address).collect();
         addresses.sort();
         addresses
     }
 
     /// Whether exactly these nodes are listed, each once, and the listener lives.
     pub(crate) fn shows(&self, sites: &[Site]) -> Result<(), String> {
-        let mut seen: Vec<(String, String)> = Vec::new();
+        let mut seen: Vec<(String, SocketAddrV4)> = Vec::new();
         for region in self.regions.keys() {
             seen.extend(
                 self.addresses(region)
@@ -68,9 +68,9 @@ impl Listing {
                     .map(|one| (region.clone(), one)),
             );
         }
-        let mut wanted: Vec<(String, String)> = sites
+        let mut wanted: Vec<(String, SocketAddrV4)> = sites
             .iter()
-            .map(|site| (site.region.clone(), site.address.to_string()))
+            .map(|site| (site.region.clone(), site.address))
             .collect();
         wanted.sort();
         seen.sort();
@@ -103,10 +103,10 @@ impl StockServer {
     /// # Errors
     /// When it does not start.
     pub fn start(host: &Host, region: &str) -> Outcome<Self> {
-        let address = host.address();
+        let address = SocketAddrV4::new(host.address(), PORT);
         let mut command = host.command(interpreter()?);
         command.arg(script("stock_server.py"));
-        command.args([&address.to_string(), &PORT.to_string(), region]);
+        command.args([&address.ip().to_string(), &PORT.to_string(), region]);
         let (driver, first) = Driver::spawn(
             command,
             &format!("stock server {address}"),
@@ -296,12 +296,12 @@ impl Probe {
     pub fn http(
         &mut self,
         method: &str,
-        address: Ipv4Addr,
+        address: SocketAddrV4,
         target: &str,
         body: &[u8],
     ) -> Outcome<Answer> {
         let answer = self.driver.ask(&json!({
-            "op": "http", "address": address.to_string(), "port": PORT, "method": method,
+            "op": "http", "address": address.ip().to_string(), "port": address.port(), "method": method,
             "target": target, "body": hex(body), "timeout": 5,
         }))?;
         let status = answer.get("status").and_then(Value::as_u64);
@@ -441,7 +441,7 @@ fn listing(driver: &mut Driver) -> Outcome<Listing> {
         let nodes = nodes.map(|node| {
             Ok(Listed {
                 name: text(node, "name")?,
-                address: text(node, "address")?,
+                address: text(node, "address")?.parse()?,
             })
         });
         regions.insert(region.clone(), nodes.collect::<Outcome<Vec<_>>>()?);

@@ -93,6 +93,29 @@ fn our_client_works_on_stock_servers() -> Outcome {
 }
 
 #[test]
+fn our_client_works_across_regions_of_ours() -> Outcome {
+    on_a_lab("our-client-on-ours", |lab| {
+        let _scene = Scene::start(lab, &[(Ours, "london"), (Ours, "paris")])?;
+        let host = lab.host()?;
+        let run = |arguments: &[&str]| Cli::run(&host, arguments);
+        run(&[
+            "put", "greeting", "hello", "--ttl", "60", "--region", "london",
+        ])?
+        .ended_with(0)?;
+        let hit = run(&["get", "greeting", "--region", "paris"])?;
+        hit.ended_with(0)?;
+        same("value", hit.text("value"), Some("hello"))?;
+        run(&["del", "greeting", "--region", "paris"])?.ended_with(0)?;
+        run(&["get", "greeting", "--region", "london"])?.ended_with(1)?;
+        // Of a region without a node: the nearest other one serves.
+        run(&["put", "greeting", "hi", "--ttl", "60", "--region", "rome"])?.ended_with(0)?;
+        let hit = run(&["get", "greeting", "--region", "rome"])?;
+        same("value", hit.text("value"), Some("hi"))?;
+        run(&["status"])?.ended_with(0)
+    })
+}
+
+#[test]
 fn our_client_says_when_there_is_no_node() -> Outcome {
     on_a_lab("our-client-alone", |lab| {
         let host = lab.host()?;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use zerocache_interop::{Outcome, eventually, on_a_lab, same};
+use zerocache_interop::{Ours as OurNode, Outcome, StockServer, eventually, on_a_lab, same};
 
 use crate::scene::Kind::{Ours, Stock};
-use crate::scene::{SPREAD, Scene};
+use crate::scene::{SEEN, SPREAD, Scene};
 
 #[test]
 fn a_write_through_any_member_of_a_region_is_seen_on_every_other() -> Outcome {
@@ -44,6 +44,52 @@ fn writes_cross_between_a_region_of_ours_and_one_of_stock() -> Outcome {
         let mut scene = Scene::start(lab, &nodes)?;
         scene.every_write_is_seen_everywhere()?;
         scene.settle(SPREAD)
+    })
+}
+
+#[test]
+fn a_node_that_is_told_no_address_announces_its_own() -> Outcome {
+    on_a_lab("no-address", |lab| {
+        let host = lab.host()?;
+        let mut scene = Scene::start(lab, &[(Ours, "london"), (Stock, "paris")])?;
+        scene
+            .ours
+            .push(OurNode::start_with(&host, "london", 6789, &[])?);
+        scene.settle(SEEN)?;
+        scene.every_write_is_seen_everywhere()
+    })
+}
+
+#[test]
+fn two_nodes_share_a_host() -> Outcome {
+    on_a_lab("one-host", |lab| {
+        let host = lab.host()?;
+        let mut scene = Scene::start(lab, &[(Stock, "london")])?;
+        for port in [6789, 6790] {
+            let address = host.address().to_string();
+            let node = OurNode::start_with(&host, "london", port, &["--address", &address])?;
+            scene.ours.push(node);
+        }
+        scene.settle(SEEN)?;
+        scene.every_write_is_seen_everywhere()
+    })
+}
+
+#[test]
+fn a_node_of_ours_and_a_stock_server_share_a_host() -> Outcome {
+    on_a_lab("one-host-of-both", |lab| {
+        let host = lab.host()?;
+        let mut scene = Scene::start(lab, &[(Stock, "london"), (Ours, "london")])?;
+        scene.stock.push(StockServer::start(&host, "london")?);
+        let address = host.address().to_string();
+        scene.ours.push(OurNode::start_with(
+            &host,
+            "london",
+            6790,
+            &["--address", &address],
+        )?);
+        scene.settle(SEEN)?;
+        scene.every_write_is_seen_everywhere()
     })
 }
 

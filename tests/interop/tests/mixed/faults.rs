@@ -170,6 +170,33 @@ fn a_stock_peer_that_is_unplugged_fails_no_write() -> Outcome {
     })
 }
 
+#[test]
+fn a_node_of_ours_that_was_unplugged_is_back_soon() -> Outcome {
+    on_a_lab("unplugged-ours", |lab| {
+        let host = lab.host()?;
+        let mut scene = Scene::start(lab, &[(Stock, "london"), (Ours, "london")])?;
+        scene.ours.push(OurNode::start(&host, "london")?);
+        scene.settle(SEEN)?;
+        let sites = scene.sites();
+        lab.cable(&host, false)?;
+        // Until the others have noticed: it is out of routing within three seconds of failing.
+        let others = [sites[2].clone()];
+        let first = scene
+            .ours
+            .first_mut()
+            .ok_or_else(|| Failure::new("no node"))?;
+        first.sees(&mut scene.probe, &others, Duration::from_secs(15))?;
+        scene.probe.put(&sites[0], "meanwhile", b"value", 60)?;
+        lab.cable(&host, true)?;
+        scene.settle(SEEN)?;
+        // What it missed is handed over.
+        scene
+            .probe
+            .everywhere(&sites, "meanwhile", Some(b"value"), Duration::from_secs(10))?;
+        scene.every_write_is_seen_everywhere()
+    })
+}
+
 /// No stock node is here: the first of these announcements would end its discovery.
 #[test]
 fn announcements_of_nodes_that_are_none_disturb_nobody() -> Outcome {

@@ -25,7 +25,8 @@ fn our_goodbye_reaches_stock_within_two_seconds() -> Outcome {
             } else {
                 leaver.begin_leaving()?;
             }
-            client.sees(&scene.sites(), NOTICED)?;
+            let took = client.sees(&scene.sites(), NOTICED)?;
+            println!("a stock client has seen our goodbye after {took:?}");
             scene.settle(NOTICED)?;
             same("exit", leaver.ended()?.code(), Some(0))?;
         }
@@ -43,6 +44,10 @@ fn a_stock_leave_reaches_ours_within_two_seconds() -> Outcome {
         for _ in 0..2 {
             let mut leaver = scene.stock.pop().ok_or_else(|| Failure::new("no node"))?;
             leaver.begin_leaving()?;
+            let sites = scene.sites();
+            let others: Vec<_> = sites[1..].to_vec();
+            let took = scene.ours[0].sees(&mut scene.probe, &others, NOTICED)?;
+            println!("our node has seen a stock server's goodbye after {took:?}");
             scene.settle(NOTICED)?;
             leaver.ended()?;
         }

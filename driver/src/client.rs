@@ -6,12 +6,16 @@ use crate::error::{Error, StartError};
 use crate::membership::{Membership, Task};
 use crate::pool::{Answer, Lost, Pool};
 use crate::runtime::{Ambient, Runtime};
+use crate::single_flight::SingleFlight;
 use crate::spread::at_once;
 use bytes::Bytes;
 use std::fmt;
+use std::future::{Future as _, poll_fn};
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use zerocache_proto::cluster::{self, Cluster, Outcome, Peer, PeerInfo, StaticPeer};
 use zerocache_proto::http::{ClientLimits, Options, Outgoing, Target};
 use zerocache_proto::op::{Attempt, Fetch, Kind, Turn, Verdict};
@@ -33,6 +37,7 @@ struct Inner<R: Runtime> {
     turn: Turn,
     seeds: AtomicU64,
     counters: Counters,
+    flights: SingleFlight<Bytes>,
 }
 
 #[derive(Default)]
@@ -165,6 +170,7 @@ impl<R: Runtime> ClientBuilder<R> {
                 turn: Turn::starting_at(rng.next_u32() as usize),
                 seeds: AtomicU64::new(rng.next_u64()),
                 counters: Counters::default(),
+                flights: SingleFlight::new(),
             }),
         })
     }
@@ -213,6 +219,26 @@ impl<R: Runtime> Client<R> {
                 (!membership.view().is_empty()).then_some(Ok(()))
             })
             .await
+    }
+
+    /// Waits until there is a node to ask, for `patience` at most; says whether there is one.
+    pub async fn ready_within(&self, patience: Duration) -> bool {
+        let inner = &self.inner;
+        let deadline = inner.clock.mono() + patience;
+        let mut alarm = inner.pool.alarm();
+        let mut ready = pin!(self.ready());
+        poll_fn(|cx| match ready.as_mut().poll(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
+            Poll::Pending => alarm.poll(cx, Some(deadline)).map(|()| false),
+        })
+        .await
+    }
+
+    /// Whether the client has been shut down, or the runtime of its background task is gone. It is
+    /// of no use then.
+    #[must_use]
+    pub fn is_shut_down(&self) -> bool {
+        self.inner.membership.is_shut()
     }
 
     /// The value of `key`; `None` if the nodes asked have none.
@@ -313,6 +339,11 @@ impl<R: Runtime> Client<R> {
             .wait(|| membership.is_over().then_some(()))
             .await;
         self.inner.pool.close();
+    }
+
+    /// The keys whose value is being made.
+    pub(crate) fn flights(&self) -> &SingleFlight<Bytes> {
+        &self.inner.flights
     }
 
     async fn run(&self, op: Op<'_>) -> Result<(Verdict, Option<Arc<Peer>>, Bytes), Error> {

@@ -4,6 +4,7 @@
 //! Nothing in here decides on the protocol: bytes in, bytes out, timers, tasks.
 
 pub mod runtime;
+pub mod single_flight;
 
 mod accept;
 mod admission;
@@ -16,6 +17,7 @@ mod conn;
 mod discovery;
 mod entropy;
 mod error;
+mod insert;
 mod life;
 mod links;
 mod lookup;

@@ -96,7 +96,14 @@ impl Membership {
         self.changed.notify();
     }
 
-    /// Whether [`Membership::leave`] has been called.
+    /// Nothing more will happen: the background task has ended, or its runtime dropped it.
+    fn gone(&self) {
+        self.shut.store(true, Ordering::Release);
+        self.ended.store(true, Ordering::Release);
+        self.changed.notify();
+    }
+
+    /// Whether [`Membership::leave`] has been called, or the background task is gone.
     pub(crate) fn is_shut(&self) -> bool {
         self.shut.load(Ordering::Acquire)
     }
@@ -115,6 +122,12 @@ impl Membership {
 
     fn lock(&self) -> MutexGuard<'_, Cluster> {
         self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Runtime> Drop for Task<R> {
+    fn drop(&mut self) {
+        self.membership.gone();
     }
 }
 
@@ -166,7 +179,6 @@ impl<R: Runtime> Task<R> {
     /// Runs until the machine has left and said all its goodbyes.
     pub(crate) async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
-        self.membership.changed.notify();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -85,6 +85,11 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
+    /// A timer of the pool's runtime.
+    pub(crate) fn alarm(&self) -> Alarm<R> {
+        Alarm::new(self.shared.runtime.clone(), self.shared.clock)
+    }
+
     /// Sends `request` to `addr` and waits for the answer until `deadline`, with at most `at_once`
     /// exchanges under way to that address. Dropping the future gives the exchange up and closes its
     /// connection, so a half-read answer can never be taken for the next one's.
@@ -96,7 +101,7 @@ impl<R: Runtime> Pool<R> {
         at_once: usize,
     ) -> Result<Answer, Lost> {
         let phase = Progress::default();
-        let mut alarm = Alarm::new(self.shared.runtime.clone(), self.shared.clock);
+        let mut alarm = self.alarm();
         let mut work = pin!(self.attempt(addr, request, at_once, &phase));
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {

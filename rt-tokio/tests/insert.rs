@@ -1,6 +1,5 @@
 //! Values looked up or made: once per key at a time, whatever happens to nodes and callers.
 
-#[expect(dead_code, reason = "each test binary uses some of it")]
 mod common;
 
 use common::{client, node, until};

@@ -1,0 +1,89 @@
+//! Nodes come, go, and come back.
+
+use super::MINUTE;
+use crate::world::{World, http, routable};
+use std::net::{TcpListener, TcpStream};
+use zerocache_driver::Runtime;
+
+pub(crate) async fn a_killed_node_fails_no_write_and_no_read<R: Runtime>(world: World<R>) {
+    let a = world.node("london", &[]);
+    let b = world.node("london", &[&a]);
+    let c = world.node("london", &[&a]);
+    world.formed(&[&a, &b, &c]).await;
+    let client = world.client("london", a.addr()).await;
+    world
+        .until("the client knows all", || {
+            client.nodes().iter().filter(|n| n.routable).count() == 3
+        })
+        .await;
+    b.kill();
+    for i in 0..12 {
+        let key = format!("key-{i}");
+        client.put(&key, key.clone(), MINUTE).await.unwrap();
+        let read = client.get(&key).await.unwrap();
+        assert_eq!(read.as_deref(), Some(key.as_bytes()));
+    }
+    world
+        .until("the dead node is out of routing", || {
+            routable(&a) == 1 && routable(&c) == 1
+        })
+        .await;
+}
+
+pub(crate) async fn a_relaunched_node_is_the_same_one_and_gets_what_it_missed<R: Runtime>(
+    world: World<R>,
+) {
+    let a = world.node("london", &[]);
+    let b = world.node("london", &[&a]);
+    world.formed(&[&a, &b]).await;
+    let (id, addr) = (b.id(), b.addr());
+    b.kill();
+    let client = world.client("london", a.addr()).await;
+    client.put("missed", "v", MINUTE).await.unwrap();
+    world
+        .until("it is out of routing", || routable(&a) == 0)
+        .await;
+    client.put("missed later", "v", MINUTE).await.unwrap();
+    world
+        .until("its port is free again", || TcpListener::bind(addr).is_ok())
+        .await;
+    let again = world.join(world.builder("london").port(addr.port()), &[&a]);
+    assert_eq!(again.id(), id);
+    for target in ["/london/missed", "/london/missed%20later"] {
+        world.answers(addr, target, 200).await;
+    }
+    assert_eq!(a.peers().len(), 1, "no dead twin");
+}
+
+pub(crate) async fn a_goodbye_is_final<R: Runtime>(world: World<R>) {
+    let a = world.node("london", &[]);
+    let b = world.node("london", &[&a]);
+    world.formed(&[&a, &b]).await;
+    world.within("it has said goodbye", b.shutdown()).await;
+    let left = TcpStream::connect(b.addr());
+    assert!(left.is_err(), "it no longer listens");
+    let client = world.client("london", a.addr()).await;
+    client.put("k", "v", MINUTE).await.unwrap();
+    world.within("no goodbye is said twice", b.shutdown()).await;
+}
+
+pub(crate) async fn a_node_dropped_leaves_too<R: Runtime>(world: World<R>) {
+    let a = world.node("london", &[]);
+    let addr = a.addr();
+    let clone = a.clone();
+    drop(a);
+    assert_eq!(http(addr, "GET", "/ping", b"").await.0, 200, "one is left");
+    drop(clone);
+    world
+        .until("it no longer listens", || TcpStream::connect(addr).is_err())
+        .await;
+}
+
+pub(crate) async fn a_taken_port_is_an_error_and_announces_nothing<R: Runtime>(world: World<R>) {
+    let a = world.node("london", &[]);
+    let second = world.builder("london").port(a.addr().port());
+    let error = second.start_on(world.runtime.clone()).unwrap_err();
+    assert!(error.to_string().contains(&a.addr().to_string()));
+    world.within("the first is as before", a.ready()).await;
+    assert_eq!(http(a.addr(), "GET", "/ping", b"").await.0, 200);
+}

@@ -1,0 +1,11 @@
+//! What nodes and clients do, whatever they run on.
+
+pub(crate) mod cancel;
+pub(crate) mod ladder;
+pub(crate) mod life;
+pub(crate) mod limits;
+pub(crate) mod spread;
+
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);

@@ -1,0 +1,182 @@
+//! The hosts: where the suite's nodes run.
+
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+use zerocache_driver::runtime::{Ambient, Runtime};
+use zerocache_driver::{Admission, Node};
+use zerocache_proto::http::Limits;
+use zerocache_smol::Smol;
+use zerocache_tokio::Tokio;
+
+/// The longest a case may take.
+const CASE: Duration = Duration::from_secs(60);
+
+/// A runtime of nodes and clients.
+pub(crate) trait Host: 'static {
+    type Runtime: Runtime;
+
+    /// What its tests are called.
+    const NAME: &'static str;
+
+    /// Runs `main` to its end on a runtime of its own, then drops that.
+    fn run<F: Future>(main: impl FnOnce(Self::Runtime) -> F) -> F::Output;
+}
+
+/// Runs one case of the API; a hang is a failure.
+pub(crate) fn run_case<H: Host, F: Future<Output = ()>>(
+    case: impl FnOnce(World<H::Runtime>) -> F + Send + 'static,
+) {
+    let name = thread::current().name().unwrap_or("case").to_owned();
+    let (done, over) = mpsc::channel();
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        H::run(|runtime| case(World { runtime }));
+        let _ = done.send(());
+    });
+    match over.recv_timeout(CASE) {
+        Ok(()) => {}
+        Err(RecvTimeoutError::Timeout) => panic!("still running after {CASE:?}"),
+        Err(RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(thread.unwrap().join().unwrap_err())
+        }
+    }
+}
+
+/// What answers the wire cases.
+pub(crate) trait Server: 'static {
+    const NAME: &'static str;
+
+    /// Starts a node of `london` that runs until the process ends.
+    fn serve(limits: Limits) -> SocketAddr;
+
+    /// The node all cases share.
+    fn shared() -> SocketAddr {
+        shared::<Self>("default", Limits::default())
+    }
+
+    /// One with so short deadlines that they can be waited for.
+    fn hasty() -> SocketAddr {
+        let deadline = Duration::from_millis(300);
+        let limits = Limits {
+            head_timeout: deadline,
+            body_timeout: deadline,
+            idle_timeout: deadline,
+            ..Limits::default()
+        };
+        shared::<Self>("hasty", limits)
+    }
+}
+
+fn shared<S: Server + ?Sized>(kind: &'static str, limits: Limits) -> SocketAddr {
+    static RUNNING: Mutex<BTreeMap<(&str, &str), SocketAddr>> = Mutex::new(BTreeMap::new());
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    *running
+        .entry((S::NAME, kind))
+        .or_insert_with(|| S::serve(limits))
+}
+
+impl<H: Host> Server for H {
+    const NAME: &'static str = H::NAME;
+
+    fn serve(limits: Limits) -> SocketAddr {
+        let (started, addr) = mpsc::channel();
+        thread::spawn(move || {
+            H::run(|runtime| async move {
+                let world = World { runtime };
+                let many = Admission {
+                    connections: 4096,
+                    per_source: 4096,
+                };
+                let node = world.start(world.builder("london").limits(limits).admission(many));
+                node.ready().await;
+                started.send(node.addr()).unwrap();
+                pending::<Node<H::Runtime>>().await
+            });
+        });
+        addr.recv_timeout(CASE).unwrap()
+    }
+}
+
+/// tokio with several threads.
+pub(crate) struct TokioThreads;
+
+impl Host for TokioThreads {
+    type Runtime = Tokio;
+    const NAME: &'static str = "tokio";
+
+    fn run<F: Future>(main: impl FnOnce(Tokio) -> F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("host")
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async { main(Tokio::current().unwrap()).await })
+    }
+}
+
+/// tokio on the calling thread.
+pub(crate) struct TokioAlone;
+
+impl Host for TokioAlone {
+    type Runtime = Tokio;
+    const NAME: &'static str = "tokio_current_thread";
+
+    fn run<F: Future>(main: impl FnOnce(Tokio) -> F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .thread_name("host")
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async { main(Tokio::current().unwrap()).await })
+    }
+}
+
+/// An executor of smol's, on two threads beside the caller's.
+pub(crate) struct SmolThreads;
+
+impl Host for SmolThreads {
+    type Runtime = Smol;
+    const NAME: &'static str = "smol";
+
+    fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
+        let executor = Arc::new(smol::Executor::new());
+        // Tasks hold the runtime: it must not hold their executor.
+        let weak = Arc::downgrade(&executor);
+        let runtime = Smol::new(move |task| {
+            if let Some(executor) = weak.upgrade() {
+                executor.spawn(task).detach();
+            }
+        });
+        let (running, ended) = smol::channel::bounded::<()>(1);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                let (executor, ended) = (executor.clone(), ended.clone());
+                let host = thread::Builder::new().name("host".into());
+                host.spawn_scoped(scope, move || smol::block_on(executor.run(ended.recv())))
+                    .unwrap();
+            }
+            // Dropped at the end, and when a case fails.
+            let _running = running;
+            smol::block_on(main(runtime))
+        })
+    }
+}
+
+/// async-std's executor, which is the process's and never ends.
+pub(crate) struct AsyncStd;
+
+impl Host for AsyncStd {
+    type Runtime = Smol;
+    const NAME: &'static str = "async_std";
+
+    fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
+        let runtime = Smol::new(|task| drop(async_std::task::spawn(task)));
+        async_std::task::block_on(main(runtime))
+    }
+}

@@ -1,0 +1,20 @@
+//! The suite every host of zerocache passes: the same cases, one test for each case and host.
+//!
+//! - `wire`: byte scripts over plain sockets, played whole, in pieces cut at every byte, pipelined, and
+//!   with the write half closed.
+//! - `api`: nodes and clients of `zerocache_driver` on the host's runtime.
+//!
+//! A host is one `impl` in `host` and one line in `suite`.
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod host;
+#[cfg(test)]
+mod sockets;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;

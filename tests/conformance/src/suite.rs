@@ -1,0 +1,163 @@
+//! Which cases there are, and on which hosts: one test for each of both.
+
+use crate::host::{AsyncStd, SmolThreads, TokioAlone, TokioThreads, run_case};
+use crate::wire::play;
+
+/// The tests of the API on one host.
+macro_rules! api {
+    ($host:ty) => {
+        api!($host, spread:
+            a_write_through_any_node_is_read_at_every_node,
+            a_write_reaches_every_region_and_is_deleted_in_all,
+            copies_keep_the_writers_expiry,
+            peers_that_stall_reset_or_talk_nonsense_disturb_nobody,
+            a_put_succeeds_though_every_peer_has_gone_without_a_word,
+            a_peer_that_stalls_fails_no_write,
+            a_nodes_first_words_to_a_static_peer_tell_of_the_node,
+        );
+        api!($host, life:
+            a_killed_node_fails_no_write_and_no_read,
+            a_relaunched_node_is_the_same_one_and_gets_what_it_missed,
+            a_goodbye_is_final,
+            a_node_dropped_leaves_too,
+            a_taken_port_is_an_error_and_announces_nothing,
+        );
+        api!($host, ladder:
+            a_miss_goes_down_the_ladder_to_another_region,
+            a_region_without_nodes_is_served_by_the_others,
+            a_node_that_stalls_costs_a_rung_and_no_more,
+            what_can_not_be_done_is_said_with_every_attempt,
+            values_of_any_size_come_back_as_they_went,
+        );
+        api!($host, cancel:
+            an_operation_dropped_at_any_await_harms_no_other,
+            many_at_once_dropped_half_way_leave_room_for_others,
+            waiting_and_leaving_can_be_given_up,
+        );
+        api!($host, limits:
+            one_connection_too_many_takes_the_place_of_the_longest_idle,
+            where_all_are_busy_one_more_is_told_so,
+            bodies_in_flight_are_bounded_together,
+        );
+    };
+    ($host:ty, $group:ident: $($case:ident,)*) => {
+        mod $group {
+            use super::*;
+            $(#[test]
+            fn $case() {
+                run_case::<$host, _>(crate::api::$group::$case);
+            })*
+        }
+    };
+}
+
+/// The wire cases on one server.
+macro_rules! wire {
+    ($server:ty) => {
+        wire!($server, semantics:
+            a_value_is_stored_read_and_deleted,
+            a_put_replaces_what_was_there,
+            an_empty_value_is_a_hit,
+            a_put_that_says_no_length_stores_an_empty_value,
+            head_answers_without_the_body,
+            another_regions_value_is_that_regions,
+            the_own_regions_delete_is_for_what_others_wrote_too,
+            the_newest_value_wins_whoever_wrote_it,
+            a_life_of_any_spelling_is_taken,
+            a_query_of_any_kind_is_taken,
+            the_pages_are_there,
+            our_own_pages_are_there,
+            other_methods_are_told_which_there_are,
+        );
+        wire!($server, paths:
+            an_escape_and_what_it_stands_for_are_one_key,
+            an_escape_is_decoded_once,
+            a_plus_is_a_plus,
+            signs_are_bytes_of_a_key,
+            an_escaped_slash_is_a_byte_of_a_key,
+            bytes_beyond_ascii_are_the_key,
+            a_broken_escape_is_told,
+            paths_that_name_no_key_are_not_found,
+            a_key_is_one_whatever_the_region_of_the_path,
+            a_key_too_long_is_told,
+            a_target_too_long_is_told,
+        );
+        wire!($server, bodies:
+            chunks_make_one_value,
+            no_chunks_make_an_empty_value,
+            chunks_may_have_extensions_and_trailers,
+            a_chunk_of_no_size_is_refused,
+            a_chunk_longer_than_it_said_is_refused,
+            a_chunk_size_beyond_all_bounds_is_refused,
+            both_lengths_are_refused,
+            two_lengths_are_refused,
+            a_length_that_is_no_number_is_refused,
+            a_value_too_large_is_refused_unread,
+            a_chunk_too_large_is_refused_unread,
+            who_expects_to_be_told_to_go_on_is_served,
+            who_expects_too_much_is_told_in_advance,
+            who_expects_something_else_is_told,
+            a_body_of_a_get_is_read_and_ignored,
+        );
+        wire!($server, framing:
+            many_requests_are_answered_in_order,
+            empty_lines_before_a_request_are_ignored,
+            a_connection_ends_when_asked_to,
+            names_of_fields_are_of_any_case,
+            http_1_0_closes,
+            http_1_0_needs_no_fields,
+            http_1_0_is_kept_alive_when_it_asks,
+            what_follows_the_last_request_is_not_answered,
+            a_bare_line_feed_is_refused,
+            a_folded_field_is_refused,
+            a_nul_is_refused,
+            a_space_before_the_colon_is_refused,
+            tls_is_refused,
+            http_2_is_told_what_there_is,
+            more_fields_than_fit_are_refused,
+            a_head_too_long_is_refused,
+        );
+        wire!($server, of peers:
+            deadlines_are_total_however_the_bytes_drip,
+            who_says_nothing_is_left_without_a_word,
+            a_request_broken_off_is_not_carried_out,
+            a_reset_at_any_byte_disturbs_nobody,
+            who_is_to_wait_for_the_go_ahead_gets_it,
+            who_does_not_read_is_not_read_from_and_gets_all_later,
+        );
+    };
+    ($server:ty, $group:ident: $($case:ident,)*) => {
+        mod $group {
+            use super::*;
+            $(#[test]
+            fn $case() {
+                play::<$server>(&crate::wire::$group::$case());
+            })*
+        }
+    };
+    ($server:ty, of $group:ident: $($case:ident,)*) => {
+        mod $group {
+            use super::*;
+            $(#[test]
+            fn $case() {
+                crate::wire::$group::$case::<$server>();
+            })*
+        }
+    };
+}
+
+/// All tests of a runtime.
+macro_rules! host {
+    ($name:ident: $host:ty) => {
+        mod $name {
+            use super::*;
+            api!($host);
+            wire!($host);
+        }
+    };
+}
+
+host!(tokio_threads: TokioThreads);
+host!(tokio_current_thread: TokioAlone);
+host!(smol: SmolThreads);
+host!(async_std: AsyncStd);

@@ -235,6 +235,8 @@ pub struct Node {
     output: VecDeque<Output>,
     facts: Facts,
     started: Instant,
+    /// When expired records were last freed.
+    expired_at: Instant,
     leaving: bool,
     limits: Limits,
     ack: Ack,
@@ -269,6 +271,7 @@ impl Node {
             output: VecDeque::new(),
             facts,
             started: now.mono,
+            expired_at: now.mono,
             leaving: false,
             limits: config.limits,
             ack: config.ack,
@@ -377,9 +380,12 @@ impl Node {
         match timer {
             Timer::Cluster => self.cluster.handle_timeout(now.mono),
             Timer::Handoff => self.handoff.handle_timeout(now.mono),
-            Timer::Expiry => self.shards.for_each(|shard| {
-                shard.expire(now, EXPIRE_BUDGET);
-            }),
+            Timer::Expiry => {
+                self.expired_at = now.mono;
+                self.shards.for_each(|shard| {
+                    shard.expire(now, EXPIRE_BUDGET);
+                });
+            }
             Timer::Inbound(conn) => {
                 if let Some(inbound) = self.inbound.get_mut(&conn) {
                     inbound.http.handle_timeout(now.mono);
@@ -418,8 +424,8 @@ impl Node {
         self.timers.set(Timer::Handoff, self.handoff.poll_timeout());
         let mut expiry = None;
         self.shards.for_each(|shard| expiry = shard.next_expiry());
-        // What one go has left undone can wait for the next.
-        let expiry = expiry.map(|at| at.max(now.mono + EXPIRE_PAUSE));
+        // What one go has left undone can wait for the next; not for a pause in what else happens.
+        let expiry = expiry.map(|at| at.max(self.expired_at + EXPIRE_PAUSE));
         self.timers.set(Timer::Expiry, expiry);
     }
 

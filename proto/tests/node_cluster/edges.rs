@@ -247,3 +247,17 @@ fn expired_values_are_freed_without_being_asked_for() {
     let cache = net.node(0).facts(net.clock()).cache;
     assert_eq!((cache.local.bytes, cache.local.expirations), (0, 1000));
 }
+
+#[test]
+fn expired_values_are_freed_however_busy_the_node_is() {
+    let mut net = Net::new(&["london"]);
+    for n in 0..1000 {
+        net.ask(0, &format!("PUT /london/k{n}?expiry=2"), "v");
+    }
+    // More often than it takes its pauses.
+    for _ in 0..10_000 {
+        net.run(Duration::from_micros(300));
+        net.input(0, Input::InterfaceDown(7));
+    }
+    assert_eq!(net.node(0).facts(net.clock()).cache.local.bytes, 0);
+}

@@ -309,3 +309,12 @@ fn a_clone_that_appears_later_takes_another_id() {
     assert!(lab.first_seen(0, new).is_some());
     assert!(lab.first_seen(1, id(0xaa)).is_some());
 }
+
+#[test]
+fn whoever_leaves_tells_no_more_tales() {
+    let mut mdns = Mdns::new(at(0), server(0xaa, "london"), 1);
+    mdns.verify(at(0), id(1));
+    mdns.goodbye(at(0));
+    assert!(mdns.is_closed());
+    assert_eq!(mdns.poll_event(), None);
+}

@@ -169,7 +169,7 @@ impl Cluster {
     }
 
     /// Says goodbye, by multicast and to the peers that only know this node otherwise; nothing else is
-    /// done from now on. [`is_left`](Self::is_left) within half a second.
+    /// done from now on, nor told: events not polled by now are dropped. [`is_left`](Self::is_left) within half a second.
     pub fn leave(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Leaving { .. } | Stage::Left) {
             return;
@@ -181,6 +181,8 @@ impl Cluster {
         };
         self.exchanges.clear();
         self.actions.clear();
+        self.events.clear();
+        self.view_changed = false;
         if let Some(mdns) = &mut self.mdns {
             mdns.goodbye(now);
         }

@@ -79,6 +79,11 @@ impl Common {
         self.events.pop_front()
     }
 
+    /// What nobody has asked for yet is not told any more.
+    pub(super) fn forget_events(&mut self) {
+        self.events.clear();
+    }
+
     pub(super) fn is_flushed(&self) -> bool {
         self.transmits.is_empty()
     }

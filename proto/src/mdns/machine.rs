@@ -201,7 +201,8 @@ impl Mdns {
         self.settle_zone(now, Zone::new(service, alias), None);
     }
 
-    /// Leave: goodbyes now, 125 and 250 ms later, then [`is_closed`](Self::is_closed).
+    /// Leave: goodbyes now, 125 and 250 ms later, then [`is_closed`](Self::is_closed). Events not polled
+    /// by now are dropped.
     pub fn goodbye(&mut self, now: Instant) {
         if self.leaving {
             return;
@@ -216,6 +217,7 @@ impl Mdns {
         self.leaving = true;
         self.announcing = false;
         self.browser.cache.clear();
+        self.common.forget_events();
         for link in self.links.values_mut() {
             link.phase = Phase::Idle;
             link.responder.clear();

@@ -438,3 +438,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whoever_has_left_tells_no_more_tales() {
+    let mut cluster = Cluster::new(at(0), node_config("london"), 1);
+    cluster.announce(at(0));
+    // That it is ready was not polled for.
+    cluster.leave(at(0));
+    assert!(cluster.is_left());
+    assert_eq!(cluster.poll_event(), None);
+}

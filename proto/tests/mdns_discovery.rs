@@ -4,6 +4,7 @@ mod mdns_lab;
 
 use std::net::{IpAddr, SocketAddrV4};
 
+use mdns_lab::checked::Checked;
 use mdns_lab::{Lab, at, id, interface, ip, ms, server, service};
 use zerocache_proto::mdns::{Config, Event, Mdns};
 
@@ -290,7 +291,7 @@ fn a_node_that_leaves_before_it_is_announced_takes_its_former_life_along() {
     let two = lab.add(2, server(2, "eu"));
     lab.run_until(at(5_000));
     // Killed, started again under the same id, and asked to leave while it probes.
-    let mut again = Mdns::new(lab.now, server(2, "eu"), 6);
+    let mut again = Checked::new(Mdns::new(lab.now, server(2, "eu"), 6));
     again.handle_interface(lab.now, interface(2));
     again.announce(lab.now);
     lab.hosts[two].mdns = again;

@@ -4,6 +4,7 @@
 
 mod mdns_lab;
 
+use mdns_lab::checked::Checked;
 use mdns_lab::{Lab, at, events, hear, id, is_response, lines, ms, run, server, source, started};
 use simple_dns::rdata::{A, RData, SRV, TXT};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord};
@@ -69,7 +70,7 @@ fn probe(records: Vec<ResourceRecord<'static>>) -> Vec<u8> {
     packet.build_bytes_vec_compressed().unwrap()
 }
 
-fn renamed(mdns: &mut Mdns) -> bool {
+fn renamed(mdns: &mut Checked<Mdns>) -> bool {
     events(mdns)
         .iter()
         .any(|e| matches!(e, Event::Renamed { .. }))
@@ -101,9 +102,9 @@ fn the_name_is_probed_for_three_times_and_then_announced_three_times() {
 
 #[test]
 fn nothing_is_said_before_announce_and_nothing_ever_without_a_service() {
-    let mut waiting = Mdns::new(at(0), server(0xaa, "london"), 1);
+    let mut waiting = Checked::new(Mdns::new(at(0), server(0xaa, "london"), 1));
     waiting.handle_interface(at(0), mdns_lab::interface(1));
-    let mut client = Mdns::new(at(0), Config::default(), 1);
+    let mut client = Checked::new(Mdns::new(at(0), Config::default(), 1));
     client.handle_interface(at(0), mdns_lab::interface(1));
     client.announce(at(0));
     for mdns in [&mut waiting, &mut client] {
@@ -312,7 +313,7 @@ fn a_clone_that_appears_later_takes_another_id() {
 
 #[test]
 fn whoever_leaves_tells_no_more_tales() {
-    let mut mdns = Mdns::new(at(0), server(0xaa, "london"), 1);
+    let mut mdns = Checked::new(Mdns::new(at(0), server(0xaa, "london"), 1));
     mdns.verify(at(0), id(1));
     mdns.goodbye(at(0));
     assert!(mdns.is_closed());

@@ -4,6 +4,7 @@ mod mdns_lab;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use mdns_lab::checked::Checked;
 use mdns_lab::{at, ms, run, server, service, started};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -102,7 +103,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..80)
 }
 
-fn drain(mdns: &mut Mdns) -> usize {
+fn drain(mdns: &mut Checked<Mdns>) -> usize {
     let mut count = 0;
     while let Some(transmit) = mdns.poll_transmit() {
         assert!(transmit.payload.len() <= 1_452);
@@ -127,7 +128,7 @@ fn link(index: u32, host: u8) -> Interface {
     }
 }
 
-fn take(mdns: &mut Mdns, now: &mut Instant, step: Step) {
+fn take(mdns: &mut Checked<Mdns>, now: &mut Instant, step: Step) {
     match step {
         Step::Wait(millis) => *now = *now + ms(millis % (1 << 40)),
         Step::Fire => {
@@ -187,7 +188,7 @@ proptest! {
     #[test]
     fn a_machine_takes_anything_and_keeps_its_timers(steps in steps(), seed: u64, alias: bool) {
         let config = Config { alias, ..server(1, "london") };
-        let mut mdns = Mdns::new(at(0), config, seed);
+        let mut mdns = Checked::new(Mdns::new(at(0), config, seed));
         let mut now = at(0);
         let mut closed = false;
         for step in steps {

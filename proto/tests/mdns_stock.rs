@@ -7,6 +7,7 @@ mod mdns_lab;
 
 use std::net::{IpAddr, SocketAddr};
 
+use mdns_lab::checked::Checked;
 use mdns_lab::{
     INTERFACE, at, events, hear, id, interface, ip, lines, ms, run, server, service, sightings,
     source, started, transmits,
@@ -37,8 +38,8 @@ fn datagram(hex: &str, address: [u8; 4]) -> Vec<u8> {
 
 const STOCK: u32 = 0xa1b2_c3d4;
 
-fn client() -> Mdns {
-    let mut mdns = Mdns::new(at(0), Config::default(), 1);
+fn client() -> Checked<Mdns> {
+    let mut mdns = Checked::new(Mdns::new(at(0), Config::default(), 1));
     mdns.handle_interface(at(0), interface(1));
     mdns
 }
@@ -149,7 +150,7 @@ fn stock_nodes_of_one_loopback_interface_see_each_other() {
         loopback: true,
     };
     let local = SocketAddr::from(([127, 0, 0, 1], 5353));
-    let mut mdns = Mdns::new(at(0), Config::default(), 1);
+    let mut mdns = Checked::new(Mdns::new(at(0), Config::default(), 1));
     mdns.handle_interface(at(0), lo);
     hear(
         &mut mdns,
@@ -288,7 +289,7 @@ fn what_is_not_to_be_believed_is_counted_and_not_reported() {
         low_ports: true,
         ..Config::default()
     };
-    let mut mdns = Mdns::new(at(0), config, 1);
+    let mut mdns = Checked::new(Mdns::new(at(0), config, 1));
     mdns.handle_interface(at(0), interface(1));
     hear(
         &mut mdns,
@@ -480,7 +481,7 @@ fn a_node_seen_on_two_interfaces_is_reported_from_one_at_a_time() {
     };
     mdns.handle_interface(at(0), second);
     let announcement = datagram(ANNOUNCEMENT, ip(9).octets());
-    let hear_on = |mdns: &mut Mdns, interface, payload: &[u8]| {
+    let hear_on = |mdns: &mut Checked<Mdns>, interface, payload: &[u8]| {
         let datagram = Datagram {
             interface,
             source: source(9),

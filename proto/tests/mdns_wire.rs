@@ -6,6 +6,7 @@ mod mdns_lab;
 
 use std::net::SocketAddr;
 
+use mdns_lab::checked::Checked;
 use mdns_lab::{
     INTERFACE, at, hear, id, interface, ip, is_response, lines, ms, run, server, service, source,
     started, transmits,
@@ -19,7 +20,7 @@ const SERVICE: &str = "_server._geocache._tcp.local";
 const INSTANCE: &str = "a1b2c3d4._server._geocache._tcp.local";
 
 /// A node that is established, and has not multicast anything for a while.
-fn established(alias: bool) -> (Mdns, Instant) {
+fn established(alias: bool) -> (Checked<Mdns>, Instant) {
     let config = Config {
         alias,
         ..server(0xa1b2_c3d4, "london")
@@ -75,7 +76,12 @@ fn ptr() -> Query {
 }
 
 /// Asks, and waits up to a minute for the answers; queries of its own are left out.
-fn ask(mdns: &mut Mdns, now: Instant, from: SocketAddr, query: &Query) -> Vec<(Instant, Transmit)> {
+fn ask(
+    mdns: &mut Checked<Mdns>,
+    now: Instant,
+    from: SocketAddr,
+    query: &Query,
+) -> Vec<(Instant, Transmit)> {
     hear(mdns, now, from, &query.bytes());
     let mut sent = transmits(mdns)
         .into_iter()
@@ -428,7 +434,7 @@ fn the_own_query_that_comes_back_is_not_answered_but_another_nodes_is() {
 
 #[test]
 fn questions_are_asked_at_first_each_second_then_seldom() {
-    let mut mdns = Mdns::new(at(0), Config::default(), 1);
+    let mut mdns = Checked::new(Mdns::new(at(0), Config::default(), 1));
     mdns.handle_interface(at(0), interface(1));
     let sent = run(&mut mdns, at(4 * 3_600_000));
     let times: Vec<_> = sent.iter().map(|(at, _)| *at).collect();
@@ -471,7 +477,7 @@ fn each_interface_announces_its_own_address_or_all_the_configured_one() {
         let mut config = server(0xa1b2_c3d4, "london");
         let service = config.service.as_mut().unwrap();
         service.address = configured.map(|a| a.parse().unwrap());
-        let mut mdns = Mdns::new(at(0), config, 1);
+        let mut mdns = Checked::new(Mdns::new(at(0), config, 1));
         for interface in [interface(1), two.clone(), lo.clone(), none.clone()] {
             mdns.handle_interface(at(0), interface);
         }

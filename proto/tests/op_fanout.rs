@@ -1,5 +1,8 @@
 //! A write's spread: its shape, its deadlines, what the caller waits for.
 
+mod checked;
+
+use checked::Checked;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,15 +52,15 @@ fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
 }
 
-fn start(view: &Arc<View>, scope: Scope, ack: Ack) -> Fanout {
-    Fanout::new(at(0), view.clone(), scope, ack, Rng::new(5))
+fn start(view: &Arc<View>, scope: Scope, ack: Ack) -> Checked<Fanout> {
+    Checked::new(Fanout::new(at(0), view.clone(), scope, ack, Rng::new(5)))
 }
 
-fn copies(fanout: &mut Fanout, now: Instant) -> Vec<Copy> {
+fn copies(fanout: &mut Checked<Fanout>, now: Instant) -> Vec<Copy> {
     std::iter::from_fn(|| fanout.poll_transmit(now)).collect()
 }
 
-fn events(fanout: &mut Fanout) -> Vec<FanoutEvent> {
+fn events(fanout: &mut Checked<Fanout>) -> Vec<FanoutEvent> {
     std::iter::from_fn(|| fanout.poll_event()).collect()
 }
 
@@ -103,7 +106,13 @@ fn each_local_peer_and_one_node_of_each_other_region() {
 fn a_region_is_entered_by_one_of_ours_if_there_is_one() {
     let view = view(0, &[4, 2], &[11, 12, 14, 21, 22]);
     for seed in 0..50 {
-        let mut fanout = Fanout::new(at(0), view.clone(), EVERYWHERE, Ack::None, Rng::new(seed));
+        let mut fanout = Checked::new(Fanout::new(
+            at(0),
+            view.clone(),
+            EVERYWHERE,
+            Ack::None,
+            Rng::new(seed),
+        ));
         let sent = to(&copies(&mut fanout, at(0)));
         assert_eq!(sent[0], (13, true));
         assert!([(21, true), (22, true)].contains(&sent[1]));

@@ -1,5 +1,8 @@
 //! A client's ladder: who is asked when, and what the answers come to.
 
+mod checked;
+
+use checked::Checked;
 use proptest::prelude::*;
 use std::sync::Arc;
 use zerocache_proto::cluster::{Peer, RegionView, View};
@@ -50,7 +53,7 @@ fn who(attempt: &Attempt) -> u32 {
 
 /// Lets everything time out; returns rung, node and deadline (ms) of each attempt, and the end.
 fn all_silent(view: Arc<View>, turn: usize, kind: Kind) -> (Vec<(Rung, u32, u64)>, Verdict) {
-    let mut fetch = Fetch::new(at(0), view, turn, kind, Rng::new(1));
+    let mut fetch = Checked::new(Fetch::new(at(0), view, turn, kind, Rng::new(1)));
     let mut now = at(0);
     let mut asked = Vec::new();
     loop {
@@ -121,7 +124,7 @@ fn rungs_nobody_stands_on_are_skipped() {
 
 /// Answers attempt after attempt with these; a status, or 0 for a reset connection.
 fn answers(kind: Kind, statuses: &[u16]) -> (usize, Verdict) {
-    let mut fetch = Fetch::new(at(0), view(2, &[1, 1]), 0, kind, Rng::new(1));
+    let mut fetch = Checked::new(Fetch::new(at(0), view(2, &[1, 1]), 0, kind, Rng::new(1)));
     let mut used = 0;
     for status in statuses {
         let Some(attempt) = fetch.poll_transmit(at(5)) else {
@@ -178,7 +181,7 @@ fn what_the_answers_come_to() {
 
 #[test]
 fn the_error_says_who_was_asked_and_what_went_wrong() {
-    let mut fetch = Fetch::new(at(0), view(2, &[1]), 0, Kind::Put, Rng::new(1));
+    let mut fetch = Checked::new(Fetch::new(at(0), view(2, &[1]), 0, Kind::Put, Rng::new(1)));
     let first = fetch.poll_transmit(at(0)).expect("first");
     fetch.handle_failure(at(2), first.id, Failure::Refused);
     let second = fetch.poll_transmit(at(2)).expect("second");
@@ -224,7 +227,13 @@ fn each_local_node_is_first_choice_equally_often() {
         let turn = Turn::starting_at(usize::MAX - 3);
         let mut first = vec![0; n as usize];
         for _ in 0..5 * n {
-            let mut fetch = Fetch::new(at(0), view(n, &[]), turn.take(), Kind::Get, Rng::new(1));
+            let mut fetch = Checked::new(Fetch::new(
+                at(0),
+                view(n, &[]),
+                turn.take(),
+                Kind::Get,
+                Rng::new(1),
+            ));
             let attempt = fetch.poll_transmit(at(0)).expect("an attempt");
             first[who(&attempt) as usize - 1] += 1;
         }
@@ -238,7 +247,13 @@ fn each_local_node_is_first_choice_equally_often() {
         let turn = Turn::default();
         let mut first = vec![0; n as usize];
         for _ in 0..5 * n {
-            let mut fetch = Fetch::new(at(0), view(n, &[]), turn.take(), Kind::Get, Rng::new(1));
+            let mut fetch = Checked::new(Fetch::new(
+                at(0),
+                view(n, &[]),
+                turn.take(),
+                Kind::Get,
+                Rng::new(1),
+            ));
             let attempt = fetch.poll_transmit(at(0)).expect("an attempt");
             // A fallback takes no turn.
             fetch.handle_failure(at(1), attempt.id, Failure::Refused);
@@ -254,7 +269,13 @@ fn each_local_node_is_first_choice_equally_often() {
 fn remote_nodes_are_chosen_at_random() {
     let mut chosen = [0; 4];
     for seed in 0..400 {
-        let mut fetch = Fetch::new(at(0), view(0, &[4]), 0, Kind::Get, Rng::new(seed));
+        let mut fetch = Checked::new(Fetch::new(
+            at(0),
+            view(0, &[4]),
+            0,
+            Kind::Get,
+            Rng::new(seed),
+        ));
         let attempt = fetch.poll_transmit(at(0)).expect("an attempt");
         chosen[who(&attempt) as usize - 11] += 1;
     }
@@ -274,7 +295,7 @@ proptest! {
         steps in prop::collection::vec((0_u8..5, 0_u64..900, any::<u16>()), 0..12),
     ) {
         let view = view(local, &others);
-        let mut fetch = Fetch::new(at(0), view.clone(), turn, KINDS[kind], Rng::new(2));
+        let mut fetch = Checked::new(Fetch::new(at(0), view.clone(), turn, KINDS[kind], Rng::new(2)));
         let mut now = at(0);
         let mut asked: Vec<u32> = Vec::new();
         let mut steps = steps.into_iter();

@@ -1,5 +1,8 @@
 //! Keys kept for a peer's return: coalescing, bounds, back-off.
 
+mod checked;
+
+use checked::Checked;
 use proptest::prelude::*;
 use std::sync::Arc;
 use zerocache_proto::op::{Change, Handoff, HandoffLimits, Resend};
@@ -24,15 +27,15 @@ fn key(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
 }
 
-fn put(handoff: &mut Handoff, now: u64, peer: u32, text: &str) {
+fn put(handoff: &mut Checked<Handoff>, now: u64, peer: u32, text: &str) {
     handoff.push(at(now), id(peer), &key(text), Change::Put, false);
 }
 
-fn delete(handoff: &mut Handoff, now: u64, peer: u32, text: &str) {
+fn delete(handoff: &mut Checked<Handoff>, now: u64, peer: u32, text: &str) {
     handoff.push(at(now), id(peer), &key(text), Change::Delete, false);
 }
 
-fn due(handoff: &mut Handoff, now: u64) -> Vec<Resend> {
+fn due(handoff: &mut Checked<Handoff>, now: u64) -> Vec<Resend> {
     std::iter::from_fn(|| handoff.poll_transmit(at(now))).collect()
 }
 
@@ -41,7 +44,7 @@ fn keys(sent: &[Resend]) -> Vec<String> {
     sent.iter().map(text).collect()
 }
 
-fn done(handoff: &mut Handoff, now: u64, sent: &[Resend]) {
+fn done(handoff: &mut Checked<Handoff>, now: u64, sent: &[Resend]) {
     for resend in sent {
         handoff.handle_result(at(now), resend.peer, &resend.key, Ok(()));
     }
@@ -49,7 +52,7 @@ fn done(handoff: &mut Handoff, now: u64, sent: &[Resend]) {
 
 #[test]
 fn keys_wait_a_second_and_go_when_the_peer_is_up() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     put(&mut handoff, 0, 1, "a");
     let first = handoff.poll_timeout().expect("a turn");
     assert!((at(800)..=at(1_200)).contains(&first));
@@ -65,7 +68,7 @@ fn keys_wait_a_second_and_go_when_the_peer_is_up() {
 
 #[test]
 fn a_key_waits_once_with_its_latest_change() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     put(&mut handoff, 0, 1, "a");
     delete(&mut handoff, 1, 1, "a");
     put(&mut handoff, 2, 1, "b");
@@ -88,7 +91,7 @@ fn a_key_waits_once_with_its_latest_change() {
 
 #[test]
 fn when_it_is_full_the_oldest_store_goes_before_any_removal() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     delete(&mut handoff, 0, 1, "d1");
     put(&mut handoff, 0, 1, "p1");
     put(&mut handoff, 0, 1, "p2");
@@ -106,7 +109,7 @@ fn when_it_is_full_the_oldest_store_goes_before_any_removal() {
 
 #[test]
 fn bytes_and_peers_are_bounded() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     for n in 0..3 {
         put(&mut handoff, 0, 1, &format!("{n}{}", "x".repeat(4_000)));
     }
@@ -125,7 +128,7 @@ fn bytes_and_peers_are_bounded() {
 
 #[test]
 fn failures_back_off_from_one_second_to_sixty() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     put(&mut handoff, 0, 1, "a");
     put(&mut handoff, 0, 1, "b");
     let mut gaps = Vec::new();
@@ -152,7 +155,7 @@ fn failures_back_off_from_one_second_to_sixty() {
 
 #[test]
 fn what_is_never_reported_on_goes_again() {
-    let mut handoff = Handoff::new(LIMITS, 1);
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     put(&mut handoff, 0, 1, "a");
     handoff.handle_up(at(0), id(1));
     assert_eq!(due(&mut handoff, 0).len(), 1);
@@ -171,7 +174,7 @@ proptest! {
         steps in prop::collection::vec((0_u8..8, 0_u8..4, 0_u8..6, 0_u64..3_000), 1..300),
     ) {
         let limits = HandoffLimits { peers: 3, keys: 4, bytes: 100_000, window: 2 };
-        let mut handoff = Handoff::new(limits, 9);
+        let mut handoff = Checked::new(Handoff::new(limits, 9));
         let mut flying: Vec<Resend> = Vec::new();
         let mut now = at(0);
         for (step, peer, text, wait) in steps {

@@ -1,5 +1,7 @@
 //! Membership in virtual time, among scripted nodes.
 
+#[path = "../checked/mod.rs"]
+mod checked;
 mod health;
 mod lan;
 mod seeds;

@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+#[path = "../checked/mod.rs"]
+mod checked;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod deadlines;

@@ -1,5 +1,6 @@
 //! A network of nodes: bytes take their time, the dead refuse or say nothing.
 
+use crate::checked::{Checked, machines::clock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +8,6 @@ use zerocache_proto::cluster::{Config as ClusterConfig, Me, StaticPeer};
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
 use zerocache_proto::{Duration, Failure, Instant, NodeId, Now, Region, mdns};
 
-const START: u64 = 1_700_000_000_000;
 const PORT: u16 = 6789;
 
 /// How a node is there.
@@ -22,7 +22,7 @@ pub(crate) enum Fate {
 
 pub(crate) struct Net {
     now: Instant,
-    nodes: Vec<Node>,
+    nodes: Vec<Checked<Node>>,
     fates: Vec<Fate>,
     regions: Vec<Region>,
     /// The other end of each connection.
@@ -128,7 +128,7 @@ impl Net {
             };
             let mut config = Config::new(cluster, index as u64 + 1);
             change(&mut config);
-            net.nodes.push(Node::new(net.clock(), config));
+            net.nodes.push(Checked::new(Node::new(net.clock(), config)));
             net.fates.push(Fate::Alive);
             net.regions.push(region);
             net.drain(index);
@@ -159,13 +159,10 @@ impl Net {
     }
 
     pub(crate) fn clock(&self) -> Now {
-        Now {
-            mono: self.now,
-            unix_ms: START + self.now.as_millis(),
-        }
+        clock(self.now)
     }
 
-    pub(crate) fn node(&self, index: usize) -> &Node {
+    pub(crate) fn node(&self, index: usize) -> &Checked<Node> {
         &self.nodes[index]
     }
 
@@ -212,9 +209,8 @@ impl Net {
             }
             None => {
                 let (_, index) = timer.expect("nothing else was due");
-                self.input(index, Input::Tick);
-                let next = self.nodes[index].poll_timeout();
-                assert!(next.is_none_or(|next| next > at), "a fired timer moves");
+                self.nodes[index].handle_timeout(self.now);
+                self.drain(index);
             }
         }
         true

@@ -347,7 +347,15 @@ impl<R: Runtime> Client<R> {
     }
 
     async fn run(&self, op: Op<'_>) -> Result<(Verdict, Option<Arc<Peer>>, Bytes), Error> {
-        let result = self.inner.climb(op).await;
+        let membership = &self.inner.membership;
+        let mut climb = pin!(self.inner.climb(op));
+        let result = poll_fn(|cx| {
+            if membership.is_abandoned() {
+                return Poll::Ready(Err(Error::ShutDown));
+            }
+            climb.as_mut().poll(cx)
+        })
+        .await;
         if result.is_err() {
             self.inner.counters.failures.fetch_add(1, Ordering::Relaxed);
         }

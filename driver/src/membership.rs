@@ -35,6 +35,8 @@ pub(crate) struct Membership {
     wake: AtomicWaker,
     shut: AtomicBool,
     ended: AtomicBool,
+    /// The runtime has dropped the background task: it may be gone itself, with its timers.
+    abandoned: AtomicBool,
     /// The view or the state of the machine has changed.
     pub(crate) changed: Signal,
 }
@@ -52,6 +54,7 @@ impl Membership {
             wake: AtomicWaker::new(),
             shut: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             changed: Signal::default(),
         }
     }
@@ -98,6 +101,7 @@ impl Membership {
 
     /// Nothing more will happen: the background task has ended, or its runtime dropped it.
     fn gone(&self) {
+        self.abandoned.store(!self.is_over(), Ordering::Release);
         self.shut.store(true, Ordering::Release);
         self.ended.store(true, Ordering::Release);
         self.changed.notify();
@@ -106,6 +110,12 @@ impl Membership {
     /// Whether [`Membership::leave`] has been called, or the background task is gone.
     pub(crate) fn is_shut(&self) -> bool {
         self.shut.load(Ordering::Acquire)
+    }
+
+    /// Whether the background task was dropped before its time: the runtime's timers and sockets must
+    /// not be touched again, they may panic.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// Ends the background task at once, with no goodbye.

@@ -24,6 +24,12 @@ pub(crate) trait Host: 'static {
     /// What its tests are called.
     const NAME: &'static str;
 
+    /// What the names of the threads begin with that it is known to have.
+    const THREADS: &'static [&'static str];
+
+    /// Whether its tasks end with it.
+    const ENDS: bool = true;
+
     /// Runs `main` to its end on a runtime of its own, then drops that.
     fn run<F: Future>(main: impl FnOnce(Self::Runtime) -> F) -> F::Output;
 }
@@ -32,10 +38,15 @@ pub(crate) trait Host: 'static {
 pub(crate) fn run_case<H: Host, F: Future<Output = ()>>(
     case: impl FnOnce(World<H::Runtime>) -> F + Send + 'static,
 ) {
+    within(|| H::run(|runtime| case(World { runtime })));
+}
+
+/// Runs `work` on a thread named like this one; a hang is a failure.
+pub(crate) fn within(work: impl FnOnce() + Send + 'static) {
     let name = thread::current().name().unwrap_or("case").to_owned();
     let (done, over) = mpsc::channel();
     let thread = thread::Builder::new().name(name).spawn(move || {
-        H::run(|runtime| case(World { runtime }));
+        work();
         let _ = done.send(());
     });
     match over.recv_timeout(CASE) {
@@ -108,6 +119,7 @@ pub(crate) struct TokioThreads;
 impl Host for TokioThreads {
     type Runtime = Tokio;
     const NAME: &'static str = "tokio";
+    const THREADS: &'static [&'static str] = &["host"];
 
     fn run<F: Future>(main: impl FnOnce(Tokio) -> F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,6 +138,7 @@ pub(crate) struct TokioAlone;
 impl Host for TokioAlone {
     type Runtime = Tokio;
     const NAME: &'static str = "tokio_current_thread";
+    const THREADS: &'static [&'static str] = &["host"];
 
     fn run<F: Future>(main: impl FnOnce(Tokio) -> F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -143,6 +156,7 @@ pub(crate) struct SmolThreads;
 impl Host for SmolThreads {
     type Runtime = Smol;
     const NAME: &'static str = "smol";
+    const THREADS: &'static [&'static str] = &["host", "async-io", "zerocache-dns"];
 
     fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
         let executor = Arc::new(smol::Executor::new());
@@ -174,6 +188,8 @@ pub(crate) struct AsyncStd;
 impl Host for AsyncStd {
     type Runtime = Smol;
     const NAME: &'static str = "async_std";
+    const THREADS: &'static [&'static str] = &["async-std", "async-io", "zerocache-dns"];
+    const ENDS: bool = false;
 
     fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
         let runtime = Smol::new(|task| drop(async_std::task::spawn(task)));

@@ -3,6 +3,7 @@
 //! - `wire`: byte scripts over plain sockets, played whole, in pieces cut at every byte, pipelined, and
 //!   with the write half closed.
 //! - `api`: nodes and clients of `zerocache_driver` on the host's runtime.
+//! - `isolation`: what a host must not do to the program around it.
 //!
 //! A host is one `impl` in `host` and one line in `suite`.
 
@@ -10,6 +11,8 @@
 mod api;
 #[cfg(test)]
 mod host;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod sockets;
 #[cfg(test)]

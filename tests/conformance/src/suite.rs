@@ -146,6 +146,26 @@ macro_rules! wire {
     };
 }
 
+/// What a runtime must leave alone.
+macro_rules! isolation {
+    ($host:ty) => {
+        isolation!($host:
+            the_runtime_may_go_before_node_and_client,
+            operations_under_way_end_when_the_runtime_goes,
+            no_thread_is_anybody_elses,
+        );
+    };
+    ($host:ty: $($case:ident,)*) => {
+        mod isolation {
+            use super::*;
+            $(#[test]
+            fn $case() {
+                crate::isolation::$case::<$host>();
+            })*
+        }
+    };
+}
+
 /// All tests of a runtime.
 macro_rules! host {
     ($name:ident: $host:ty) => {
@@ -153,6 +173,7 @@ macro_rules! host {
             use super::*;
             api!($host);
             wire!($host);
+            isolation!($host);
         }
     };
 }

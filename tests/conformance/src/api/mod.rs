@@ -8,4 +8,4 @@ pub(crate) mod spread;
 
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);

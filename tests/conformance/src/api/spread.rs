@@ -117,7 +117,7 @@ fn hostile(answer: &'static [u8]) -> SocketAddr {
 }
 
 /// A server that answers pings and nothing else.
-pub(super) fn stalling() -> SocketAddr {
+pub(crate) fn stalling() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {

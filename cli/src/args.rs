@@ -147,9 +147,20 @@ pub(crate) struct Serve {
     /// Whose copies a write waits for before it is answered
     #[arg(long, env = "ZEROCACHE_ACK", default_value = "region")]
     pub(crate) ack: Ack,
+    /// What runs the node
+    #[arg(long, env = "ZEROCACHE_RUNTIME", default_value = "tokio")]
+    pub(crate) runtime: Runtime,
     /// Threads [default: one for each core]
     #[arg(long, env = "ZEROCACHE_WORKERS", value_name = "N", value_parser = count)]
     pub(crate) workers: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Runtime {
+    /// tokio
+    Tokio,
+    /// async-io and async-executor, which are what smol is made of
+    Smol,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ mod ops;
 mod output;
 mod serve;
 mod signals;
+mod smol;
 mod status;
 
 use args::{Cli, Command};
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Code, Failure> {
     let json = cli.output.json;
     match cli.command {
-        Command::Serve(args) => block_on(args.workers, serve::run(args, json)),
+        Command::Serve(args) => serve::run(args, json),
         Command::Get(args) => block_on(Some(1), ops::get(args, json)),
         Command::Put(args) => block_on(Some(1), ops::put(args, json)),
         Command::Del(args) => block_on(Some(1), ops::del(args, json)),

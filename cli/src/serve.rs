@@ -1,21 +1,39 @@
 //! `serve`: one node, until a signal stops it.
 
-use crate::args::{Ack, Serve};
+use crate::args::{self, Ack, Serve};
 use crate::output::{self, Code, Failure};
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use serde_json::json;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use zerocache_driver::{Node, NodeBuilder, Runtime, StartError};
 use zerocache_proto::cache::Bounds;
 use zerocache_proto::op;
-use zerocache_tokio::{Node, NodeBuilder, StartError};
+use zerocache_tokio::Tokio;
 
 /// Runs a node in the foreground.
-pub(crate) async fn run(args: Serve, json: bool) -> Result<Code, Failure> {
-    // Before the node starts: a signal must never find it announced and without a handler.
-    let mut signals = Signals::install().map_err(|error| {
-        Failure::new(Code::Miss, format_args!("can not handle signals: {error}"))
-    })?;
-    let node = builder(args).start().map_err(not_started)?;
+pub(crate) fn run(args: Serve, json: bool) -> Result<Code, Failure> {
+    match args.runtime {
+        args::Runtime::Tokio => crate::block_on(args.workers, async move {
+            let signals = signals::OnTokio::install().map_err(no_signals)?;
+            let node = builder::<Tokio>(args).start().map_err(not_started)?;
+            serve(node, signals, json).await
+        }),
+        args::Runtime::Smol => crate::smol::block_on(args.workers, move |runtime| async move {
+            let signals = signals::OnSmol::install().map_err(no_signals)?;
+            let node = builder(args).start_on(runtime).map_err(not_started)?;
+            serve(node, signals, json).await
+        }),
+    }
+}
+
+/// Runs `node` until a signal stops it. They are handled since before the node started: one must never
+/// find it announced and without a handler.
+async fn serve<R: Runtime>(
+    node: Node<R>,
+    mut signals: impl Signals,
+    json: bool,
+) -> Result<Code, Failure> {
     tracing::info!(id = %node.id(), region = %node.region(), address = %node.addr(), "listening");
     let signal = tokio::select! {
         signal = signals.next() => signal,
@@ -39,8 +57,8 @@ pub(crate) async fn run(args: Serve, json: bool) -> Result<Code, Failure> {
     Ok(Code::Done)
 }
 
-fn builder(args: Serve) -> NodeBuilder {
-    let mut builder = Node::builder(args.region.as_str())
+fn builder<R: Runtime>(args: Serve) -> NodeBuilder<R> {
+    let mut builder = NodeBuilder::new(args.region.as_str())
         .port(args.port)
         .local(Bounds {
             entries: args.local_entries,
@@ -79,6 +97,10 @@ fn builder(args: Serve) -> NodeBuilder {
     builder
 }
 
+fn no_signals(error: io::Error) -> Failure {
+    Failure::new(Code::Miss, format_args!("can not handle signals: {error}"))
+}
+
 fn not_started(error: StartError) -> Failure {
     let code = if matches!(error, StartError::Region(_)) {
         Code::Usage
@@ -89,7 +111,7 @@ fn not_started(error: StartError) -> Failure {
 }
 
 /// Tells whoever waits on standard output that requests can come.
-fn say_ready(node: &Node, json: bool) {
+fn say_ready<R: Runtime>(node: &Node<R>, json: bool) {
     let (id, region, address) = (node.id(), node.region(), node.addr());
     let line = if json {
         let (id, region) = (id.to_string(), region.as_str());

@@ -1,5 +1,7 @@
 //! The signals that stop the program.
 
+use futures_util::StreamExt as _;
+use std::future::Future;
 use std::io;
 
 /// What stopped the program.
@@ -16,31 +18,46 @@ impl Signal {
     }
 }
 
+const INT: Signal = signal("SIGINT", 2);
+const TERM: Signal = signal("SIGTERM", 15);
+const QUIT: Signal = signal("SIGQUIT", 3);
+const HUP: Signal = signal("SIGHUP", 1);
+
+const fn signal(name: &'static str, number: u8) -> Signal {
+    Signal { name, number }
+}
+
 /// Handlers of all of them, our own even where the parent had them ignored (a script's `&`, `nohup`).
+pub(crate) trait Signals: Send {
+    /// The next signal.
+    fn next(&mut self) -> impl Future<Output = Signal> + Send;
+}
+
+/// Signals in tokio's loop.
 #[cfg(unix)]
-pub(crate) struct Signals {
+pub(crate) struct OnTokio {
     streams: [(Signal, tokio::signal::unix::Signal); 4],
 }
 
 #[cfg(unix)]
-impl Signals {
+impl OnTokio {
     pub(crate) fn install() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let install = |name, number, kind: SignalKind| {
-            signal(kind).map(|stream| (Signal { name, number }, stream))
-        };
+        use tokio::signal::unix::{self, SignalKind};
+        let install = |signal, kind| unix::signal(kind).map(|stream| (signal, stream));
         Ok(Self {
             streams: [
-                install("SIGINT", 2, SignalKind::interrupt())?,
-                install("SIGTERM", 15, SignalKind::terminate())?,
-                install("SIGQUIT", 3, SignalKind::quit())?,
-                install("SIGHUP", 1, SignalKind::hangup())?,
+                install(INT, SignalKind::interrupt())?,
+                install(TERM, SignalKind::terminate())?,
+                install(QUIT, SignalKind::quit())?,
+                install(HUP, SignalKind::hangup())?,
             ],
         })
     }
+}
 
-    /// The next signal.
-    pub(crate) async fn next(&mut self) -> Signal {
+#[cfg(unix)]
+impl Signals for OnTokio {
+    async fn next(&mut self) -> Signal {
         use std::task::Poll;
         std::future::poll_fn(|cx| {
             for (signal, stream) in &mut self.streams {
@@ -56,22 +73,51 @@ impl Signals {
 
 /// Ctrl-C is all there is elsewhere.
 #[cfg(not(unix))]
-pub(crate) struct Signals;
+pub(crate) struct OnTokio;
 
 #[cfg(not(unix))]
-impl Signals {
+impl OnTokio {
     pub(crate) fn install() -> io::Result<Self> {
         Ok(Self)
     }
+}
 
-    /// The next signal.
-    pub(crate) async fn next(&mut self) -> Signal {
+#[cfg(not(unix))]
+impl Signals for OnTokio {
+    async fn next(&mut self) -> Signal {
         while tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Signal {
-            name: "Ctrl-C",
-            number: 2,
+        INT
+    }
+}
+
+/// Signals in async-io's loop.
+pub(crate) struct OnSmol(async_signal::Signals);
+
+impl OnSmol {
+    pub(crate) fn install() -> io::Result<Self> {
+        use async_signal::Signal::{Hup, Int, Quit, Term};
+        #[cfg(unix)]
+        let signals = [Int, Term, Quit, Hup];
+        #[cfg(not(unix))]
+        let signals = [Int];
+        async_signal::Signals::new(signals).map(Self)
+    }
+}
+
+impl Signals for OnSmol {
+    async fn next(&mut self) -> Signal {
+        use async_signal::Signal::{Hup, Quit, Term};
+        loop {
+            match self.0.next().await {
+                Some(Ok(Term)) => return TERM,
+                Some(Ok(Quit)) => return QUIT,
+                Some(Ok(Hup)) => return HUP,
+                Some(Ok(_)) => return INT,
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
         }
     }
 }

@@ -3,5 +3,6 @@
 mod cluster;
 mod common;
 mod demo;
+mod runtime;
 mod signals;
 mod usage;

@@ -142,6 +142,39 @@ impl Client {
         block_on(self.inner.delete(key))
     }
 
+    /// The value of `key`; if there is none, what `make` gives, stored for `ttl` as by [`Client::put`].
+    ///
+    /// In this client and its clones, `make` runs once per key at a time: callers that come meanwhile get
+    /// the same value. If the one that runs it panics, the next one's `make` runs. `make` must not ask for
+    /// its own key.
+    ///
+    /// It never fails: if no node answers, or none takes the value, what was made is returned all the
+    /// same. Beside `make` it takes at most 2.75 s each to look up and to store.
+    pub fn get_or_insert_with<V: Into<Bytes>>(
+        &self,
+        key: impl AsRef<[u8]>,
+        ttl: Duration,
+        make: impl FnOnce() -> V,
+    ) -> Bytes {
+        let make = async move || make();
+        block_on(self.inner.get_or_insert_with(key, ttl, make))
+    }
+
+    /// As [`Client::get_or_insert_with`], of a `make` that may fail. An error is stored nowhere and
+    /// belongs to the caller whose `make` gave it: the next one waiting tries for itself.
+    ///
+    /// # Errors
+    /// Those of `make`, none of the cache's.
+    pub fn try_get_or_insert_with<V: Into<Bytes>, E>(
+        &self,
+        key: impl AsRef<[u8]>,
+        ttl: Duration,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Bytes, E> {
+        let make = async move || make();
+        block_on(self.inner.try_get_or_insert_with(key, ttl, make))
+    }
+
     /// The nodes known, routable or not, with their health and round-trip times.
     #[must_use]
     pub fn nodes(&self) -> Vec<PeerInfo> {

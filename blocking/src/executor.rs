@@ -3,13 +3,12 @@
 use crate::net::{Listener, Socket, Stream};
 use crate::reactor::{Reactor, lock};
 use crate::timers::Timer;
-use futures_channel::oneshot;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use mio::Poll;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,30 +128,12 @@ impl Runtime for Background {
         Timer::new(self.reactor().clone())
     }
 
-    /// A name that is no address is looked up on a thread of its own, `zerocache-dns`, for as long as
-    /// the system takes.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future must not borrow the runtime"
-    )]
     fn resolve(
         &self,
         host: String,
         port: u16,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static {
-        async move {
-            if let Ok(ip) = host.parse::<IpAddr>() {
-                return Ok(vec![SocketAddr::new(ip, port)]);
-            }
-            let (answer, found) = oneshot::channel();
-            thread::Builder::new()
-                .name("zerocache-dns".to_owned())
-                .spawn(move || {
-                    let addrs = (host, port).to_socket_addrs().map(Iterator::collect);
-                    let _ = answer.send(addrs);
-                })?;
-            found.await.map_err(io::Error::other)?
-        }
+        zerocache_driver::resolve(host, port)
     }
 }
 

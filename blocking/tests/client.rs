@@ -4,6 +4,7 @@ mod common;
 
 use common::{MINUTE, PATIENCE, builder, client, node, until};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use zerocache_blocking::{Client, Error, StartError, block_on};
@@ -66,6 +67,29 @@ fn one_client_serves_many_threads() {
         }
     });
     assert_eq!(client.stats().hits, 16 * 50);
+}
+
+#[test]
+fn what_is_missing_is_made_once() {
+    let node = node("london", &[]);
+    let client = client("london", node.addr());
+    let made = AtomicUsize::new(0);
+    let make = || {
+        made.fetch_add(1, Ordering::Relaxed);
+        // Of the client's own, under another key.
+        client.put("other", "o", MINUTE).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        "made"
+    };
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(client.get_or_insert_with("k", MINUTE, make), "made"));
+        }
+    });
+    assert_eq!(made.into_inner(), 1);
+    assert_eq!(client.get("k").unwrap().unwrap(), "made");
+    let failed = client.try_get_or_insert_with("no", MINUTE, || Err::<Vec<u8>, _>("failed"));
+    assert_eq!(failed, Err("failed"));
 }
 
 #[tokio::test]

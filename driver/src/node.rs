@@ -3,6 +3,7 @@
 use crate::accept;
 use crate::alarm::Alarm;
 use crate::builder::NodeBuilder;
+use crate::client::Client;
 use crate::error::StartError;
 use crate::life::Stage;
 use crate::membership;
@@ -13,11 +14,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::Poll;
 use zerocache_proto::cache::Shards as _;
-use zerocache_proto::cluster::{Cluster, PeerInfo};
+use zerocache_proto::cluster::{Cluster, PeerInfo, StaticPeer};
 use zerocache_proto::service::Facts;
 use zerocache_proto::{Duration, NodeId, Region};
 
@@ -119,6 +120,28 @@ impl<R: Runtime> Node<R> {
     #[must_use]
     pub fn status(&self) -> Facts {
         self.shared().facts()
+    }
+
+    /// A client of the node's region, on its runtime: it starts from this node and learns of the others
+    /// from it, with no discovery of its own. It does not keep the node running.
+    ///
+    /// # Errors
+    /// [`StartError`], as of any client.
+    pub fn client(&self) -> Result<Client<R>, StartError> {
+        let shared = self.shared();
+        let host = match shared.addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Client::builder(shared.region.as_str())
+            .mdns(false)
+            .peer(StaticPeer {
+                region: Some(shared.region.clone()),
+                host: host.to_string(),
+                port: shared.addr.port(),
+            })
+            .connect_on(shared.runtime.clone())
     }
 
     /// Waits until the node is announced and has asked its static peers, or is leaving.

@@ -5,7 +5,8 @@
 //! - `api`: nodes and clients of `zerocache_driver` on the host's runtime.
 //! - `isolation`: what a host must not do to the program around it.
 //!
-//! A host is one `impl` in `host` and one line in `suite`.
+//! A host is one `impl` in `host` and one line in `suite`. The stock Python node is the oracle of the
+//! wire cases (feature `interop`): it answers as they say, but for what `stock` lists as intended.
 
 #[cfg(test)]
 mod api;
@@ -15,6 +16,9 @@ mod host;
 mod isolation;
 #[cfg(test)]
 mod sockets;
+#[cfg(test)]
+#[cfg(feature = "interop")]
+mod stock;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -51,97 +51,122 @@ macro_rules! api {
     };
 }
 
-/// The wire cases on one server.
-macro_rules! wire {
-    ($server:ty) => {
-        wire!($server, semantics:
-            a_value_is_stored_read_and_deleted,
-            a_put_replaces_what_was_there,
-            an_empty_value_is_a_hit,
-            a_put_that_says_no_length_stores_an_empty_value,
-            head_answers_without_the_body,
-            another_regions_value_is_that_regions,
-            the_own_regions_delete_is_for_what_others_wrote_too,
-            the_newest_value_wins_whoever_wrote_it,
-            a_life_of_any_spelling_is_taken,
-            a_query_of_any_kind_is_taken,
-            the_pages_are_there,
-            our_own_pages_are_there,
-            other_methods_are_told_which_there_are,
-        );
-        wire!($server, paths:
-            an_escape_and_what_it_stands_for_are_one_key,
-            an_escape_is_decoded_once,
-            a_plus_is_a_plus,
-            signs_are_bytes_of_a_key,
-            an_escaped_slash_is_a_byte_of_a_key,
-            bytes_beyond_ascii_are_the_key,
-            a_broken_escape_is_told,
-            paths_that_name_no_key_are_not_found,
-            a_key_is_one_whatever_the_region_of_the_path,
-            a_key_too_long_is_told,
-            a_target_too_long_is_told,
-        );
-        wire!($server, bodies:
-            chunks_make_one_value,
-            no_chunks_make_an_empty_value,
-            chunks_may_have_extensions_and_trailers,
-            a_chunk_of_no_size_is_refused,
-            a_chunk_longer_than_it_said_is_refused,
-            a_chunk_size_beyond_all_bounds_is_refused,
-            both_lengths_are_refused,
-            two_lengths_are_refused,
-            a_length_that_is_no_number_is_refused,
-            a_value_too_large_is_refused_unread,
-            a_chunk_too_large_is_refused_unread,
-            who_expects_to_be_told_to_go_on_is_served,
-            who_expects_too_much_is_told_in_advance,
-            who_expects_something_else_is_told,
-            a_body_of_a_get_is_read_and_ignored,
-        );
-        wire!($server, framing:
-            many_requests_are_answered_in_order,
-            empty_lines_before_a_request_are_ignored,
-            a_connection_ends_when_asked_to,
-            names_of_fields_are_of_any_case,
-            http_1_0_closes,
-            http_1_0_needs_no_fields,
-            http_1_0_is_kept_alive_when_it_asks,
-            what_follows_the_last_request_is_not_answered,
-            a_bare_line_feed_is_refused,
-            a_folded_field_is_refused,
-            a_nul_is_refused,
-            a_space_before_the_colon_is_refused,
-            tls_is_refused,
-            http_2_is_told_what_there_is,
-            more_fields_than_fit_are_refused,
-            a_head_too_long_is_refused,
-        );
-        wire!($server, of peers:
-            deadlines_are_total_however_the_bytes_drip,
-            who_says_nothing_is_left_without_a_word,
-            a_request_broken_off_is_not_carried_out,
-            a_reset_at_any_byte_disturbs_nobody,
-            who_is_to_wait_for_the_go_ahead_gets_it,
-            who_does_not_read_is_not_read_from_and_gets_all_later,
-        );
+/// The scripts, handed to the macro that makes tests of them.
+macro_rules! scripts {
+    ($each:ident: $($to:tt)*) => {
+        $each! {
+            $($to)*
+            semantics:
+                a_value_is_stored_read_and_deleted,
+                a_put_replaces_what_was_there,
+                an_empty_value_is_a_hit,
+                a_put_that_says_no_length_stores_an_empty_value,
+                head_answers_without_the_body,
+                another_regions_value_is_that_regions,
+                the_own_regions_delete_is_for_what_others_wrote_too,
+                the_newest_value_wins_whoever_wrote_it,
+                a_life_of_any_spelling_is_taken,
+                a_query_of_any_kind_is_taken,
+                the_pages_are_there,
+                our_own_pages_are_there,
+                other_methods_are_told_which_there_are,;
+            paths:
+                an_escape_and_what_it_stands_for_are_one_key,
+                an_escape_is_decoded_once,
+                a_plus_is_a_plus,
+                signs_are_bytes_of_a_key,
+                an_escaped_slash_is_a_byte_of_a_key,
+                bytes_beyond_ascii_are_the_key,
+                a_broken_escape_is_told,
+                paths_that_name_no_key_are_not_found,
+                a_key_is_one_whatever_the_region_of_the_path,
+                a_key_too_long_is_told,
+                a_target_too_long_is_told,;
+            bodies:
+                chunks_make_one_value,
+                no_chunks_make_an_empty_value,
+                chunks_may_have_extensions_and_trailers,
+                a_chunk_of_no_size_is_refused,
+                a_chunk_longer_than_it_said_is_refused,
+                a_chunk_size_beyond_all_bounds_is_refused,
+                both_lengths_are_refused,
+                two_lengths_are_refused,
+                a_length_that_is_no_number_is_refused,
+                a_value_too_large_is_refused_unread,
+                a_chunk_too_large_is_refused_unread,
+                who_expects_to_be_told_to_go_on_is_served,
+                who_expects_too_much_is_told_in_advance,
+                who_expects_something_else_is_told,
+                a_body_of_a_get_is_read_and_ignored,;
+            framing:
+                many_requests_are_answered_in_order,
+                empty_lines_before_a_request_are_ignored,
+                a_connection_ends_when_asked_to,
+                names_of_fields_are_of_any_case,
+                http_1_0_closes,
+                http_1_0_needs_no_fields,
+                http_1_0_is_kept_alive_when_it_asks,
+                what_follows_the_last_request_is_not_answered,
+                a_bare_line_feed_is_refused,
+                a_folded_field_is_refused,
+                a_nul_is_refused,
+                a_space_before_the_colon_is_refused,
+                tls_is_refused,
+                http_2_is_told_what_there_is,
+                more_fields_than_fit_are_refused,
+                a_head_too_long_is_refused,;
+        }
     };
-    ($server:ty, $group:ident: $($case:ident,)*) => {
-        mod $group {
+}
+
+/// The scripts, played in every way to one server.
+macro_rules! played {
+    ($server:ty, $($group:ident: $($case:ident,)*;)*) => {
+        $(mod $group {
             use super::*;
             $(#[test]
             fn $case() {
                 play::<$server>(&crate::wire::$group::$case());
             })*
+        })*
+    };
+}
+
+/// Peers that are no script.
+macro_rules! peers {
+    ($server:ty: $($case:ident,)*) => {
+        $(#[test]
+        fn $case() {
+            crate::wire::peers::$case::<$server>();
+        })*
+    };
+}
+
+/// The wire cases on one server.
+macro_rules! wire {
+    ($server:ty) => {
+        scripts!(played: $server,);
+        mod peers {
+            use super::*;
+            peers!($server:
+                a_request_broken_off_is_not_carried_out,
+                a_reset_at_any_byte_disturbs_nobody,
+                who_is_to_wait_for_the_go_ahead_gets_it,
+                who_does_not_read_is_not_read_from_and_gets_all_later,
+            );
         }
     };
-    ($server:ty, of $group:ident: $($case:ident,)*) => {
-        mod $group {
+}
+
+/// Those that need deadlines short enough to be waited for.
+macro_rules! deadlines {
+    ($server:ty) => {
+        mod deadlines {
             use super::*;
-            $(#[test]
-            fn $case() {
-                crate::wire::$group::$case::<$server>();
-            })*
+            peers!($server:
+                deadlines_are_total_however_the_bytes_drip,
+                who_says_nothing_is_left_without_a_word,
+            );
         }
     };
 }
@@ -173,6 +198,7 @@ macro_rules! host {
             use super::*;
             api!($host);
             wire!($host);
+            deadlines!($host);
             isolation!($host);
         }
     };
@@ -182,3 +208,21 @@ host!(tokio_threads: TokioThreads);
 host!(tokio_current_thread: TokioAlone);
 host!(smol: SmolThreads);
 host!(async_std: AsyncStd);
+
+/// The stock Python node, in a namespace: see `crate::stock`.
+#[cfg(feature = "interop")]
+mod stock {
+    macro_rules! asked {
+        ($($group:ident: $($case:ident,)*;)*) => {
+            $(mod $group {
+                $(#[test]
+                #[ignore = "run beside a stock node by the test that starts it"]
+                fn $case() {
+                    let name = concat!(stringify!($group), "::", stringify!($case));
+                    crate::stock::ask(name, &crate::wire::$group::$case());
+                })*
+            })*
+        };
+    }
+    scripts!(asked:);
+}

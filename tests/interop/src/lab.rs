@@ -165,7 +165,8 @@ impl Host {
         self.address
     }
 
-    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+    /// A program to be run on this host.
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
         in_namespace(&self.namespace, program)
     }
 

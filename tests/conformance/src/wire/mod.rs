@@ -8,5 +8,10 @@ mod play;
 mod script;
 pub(crate) mod semantics;
 
+#[cfg(feature = "interop")]
+pub(crate) use play::compare;
 pub(crate) use play::play;
+#[cfg(feature = "interop")]
 pub(crate) use script::Case;
+#[cfg(not(feature = "interop"))]
+use script::Case;

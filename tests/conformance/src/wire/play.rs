@@ -108,7 +108,7 @@ fn expect(stream: &mut TcpStream, left: &mut Vec<u8>, exchange: &Exchange, how: 
 }
 
 /// What differs.
-pub(super) fn compare(answer: &Answer, exchange: &Exchange) -> Result<(), String> {
+pub(crate) fn compare(answer: &Answer, exchange: &Exchange) -> Result<(), String> {
     let mut same = answer.status == exchange.status;
     same &= exchange
         .body

@@ -1,4 +1,4 @@
-//! A client among async-std's tasks: `cargo run --features async-std --example async_std [REGION [PEER]...]`
+//! A client among async-std's tasks: `cargo run -p zerocache --features async-std --example async_std [REGION [PEER]...]`
 //!
 //! async-std is discontinued. Its executor and smol's stand on the same async-io, so a program can move
 //! from one to the other and change nothing here but the closure that spawns.

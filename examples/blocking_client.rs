@@ -1,4 +1,4 @@
-//! A client without an async runtime: `cargo run --features blocking --example blocking_client [REGION [PEER]...]`
+//! A client without an async runtime: `cargo run -p zerocache --features blocking --example blocking_client [REGION [PEER]...]`
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! A client: `cargo run --example client [REGION [PEER]...]`; without a peer, nodes are found by multicast.
+//! A client: `cargo run -p zerocache --example client [REGION [PEER]...]`; without a peer, nodes are found by multicast.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::error::Error;

@@ -1,5 +1,5 @@
 //! An application that is a node as well: it shares a cache with its other instances and needs no
-//! server beside it. `cargo run --example embedded_node [REGION [PEER]...]`, several times over: the one
+//! server beside it. `cargo run -p zerocache --example embedded_node [REGION [PEER]...]`, several times over: the one
 //! without a peer is the first.
 #![expect(clippy::print_stdout, reason = "an example")]
 

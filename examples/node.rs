@@ -1,4 +1,4 @@
-//! A node: `cargo run --example node [REGION [ADDR:PORT [PEER]...]]`, until Ctrl-C.
+//! A node: `cargo run -p zerocache --example node [REGION [ADDR:PORT [PEER]...]]`, until Ctrl-C.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::error::Error;

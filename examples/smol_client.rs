@@ -1,4 +1,4 @@
-//! A client on smol: `cargo run --features smol --example smol_client [REGION [PEER]...]`
+//! A client on smol: `cargo run -p zerocache --features smol --example smol_client [REGION [PEER]...]`
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::error::Error;

@@ -131,6 +131,15 @@ fn named(directory: &str) -> (String, String) {
     (text("name"), text("description"))
 }
 
+/// The examples of the facade package.
+fn examples() -> Vec<String> {
+    let entries = fs::read_dir(root().join("examples")).expect("examples");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".rs")).collect();
+    names.sort();
+    names
+}
+
 /// Puts `table` between the markers of that name.
 fn replaced(readme: &str, name: &str, table: &str) -> String {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
@@ -182,5 +191,28 @@ fn every_crate_has_its_place_in_the_pages() {
                 "README.md: {directory}"
             );
         }
+    }
+}
+
+#[test]
+fn every_example_is_shown_and_says_how_to_run_it() {
+    let readme = read("README.md");
+    for name in examples() {
+        assert!(
+            readme.contains(&format!("](examples/{name})")),
+            "README.md: {name}"
+        );
+        let example = name.trim_end_matches(".rs");
+        let text = read(&format!("examples/{name}"));
+        let manual = text.lines().take_while(|line| line.starts_with("//!"));
+        let manual = manual.map(|line| line.trim_start_matches("//!").trim());
+        let manual = manual.collect::<Vec<_>>().join(" ");
+        let command = manual
+            .split('`')
+            .find(|code| code.starts_with("cargo run "));
+        let command = command.unwrap_or_default();
+        let named =
+            command.contains("-p zerocache ") && command.contains(&format!("--example {example} "));
+        assert!(named, "{name}: `{command}`");
     }
 }

@@ -2,7 +2,7 @@
 """Processor time a GET hit costs `serve --runtime smol` against `--runtime tokio`: both run at once and are
 loaded turn by turn over keep-alive connections, and /proc says what each used. Linux.
 
-    cargo build --release && benches/runtimes.py [--connections 32] [--workers N] [--requests 50000]
+    cargo build --release && benches/runtimes.py [--connections 32] [--workers N] [--rounds 40]
 """
 import argparse, os, selectors, socket, subprocess, sys
 
@@ -59,8 +59,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--workers", type=int)
-    parser.add_argument("--requests", type=int, default=50_000, help="of a round")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--requests", type=int, default=5_000, help="of a round")
+    parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
     nodes = {}
     try:
@@ -70,6 +70,7 @@ def main():
         for process, sockets in nodes.values():
             load(sockets, 5_000)
         used = dict.fromkeys(RUNTIMES, 0.0)
+        # Short rounds: what else the machine does then weighs on both alike.
         for _ in range(args.rounds):
             for runtime, (process, sockets) in nodes.items():
                 before = cpu_seconds(process)

@@ -141,3 +141,13 @@ async fn what_can_not_be_done_is_said(runtime: Smol) {
     client.shutdown().await;
     assert!(matches!(client.get("k").await, Err(Error::ShutDown)));
 }
+
+#[test]
+fn a_host_name_is_looked_up_on_a_thread_that_ends() {
+    let mut found = Box::pin(zerocache_driver::resolve("localhost".to_owned(), 1));
+    let addrs = smol::block_on(&mut found).expect("every machine knows itself");
+    assert!(addrs.iter().all(|addr| addr.ip().is_loopback()));
+    let literal = zerocache_driver::resolve("::1".to_owned(), 1);
+    let at_once = smol::block_on(smol::future::poll_once(literal));
+    assert!(at_once.is_some(), "an address needs no thread");
+}

@@ -5,7 +5,8 @@
     reason = "tests and their helpers"
 )]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -51,6 +52,45 @@ fn applications_that_are_nodes_share_what_one_of_them_wrote() {
         node.interrupt();
         node.ends();
     }
+}
+
+#[test]
+fn the_core_is_driven_without_a_runtime() {
+    let mut alone = Example::start("custom_runtime", &[]);
+    alone.addr();
+    assert_eq!(alone.line(), "put: Stored, get: Hit hello");
+    alone.ends();
+
+    let mut first = Example::start("custom_runtime", &["127.0.0.1:0"]);
+    let addr = first.addr();
+    let mut second = Example::start("custom_runtime", &["127.0.0.1:0", &addr]);
+    let other = second.addr();
+    let begun = Instant::now();
+    // What is written before they know each other does not spread.
+    loop {
+        assert!(ask(&other, "PUT /london/key?expiry=60", "value").starts_with("HTTP/1.1 200 "));
+        if ask(&addr, "GET /london/key", "").ends_with("\r\n\r\nvalue") {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the write does not spread");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let mut client = Example::start("client", &["london", &other]);
+    assert_eq!(client.line(), "greeting: hello");
+    client.ends();
+}
+
+/// A request over a connection of its own, and the answer.
+fn ask(addr: &str, request: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let len = body.len();
+    let fields = format!("Host: x\r\nConnection: close\r\nContent-Length: {len}");
+    let request = format!("{request} HTTP/1.1\r\n{fields}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// An example's process, killed when dropped.

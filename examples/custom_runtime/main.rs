@@ -1,5 +1,5 @@
 //! A node and a client of it on one thread with no async runtime: the core, `std::net`, `poll(2)`.
-//! With arguments, `ADDR:PORT [PEER]...`, the node goes on until it is killed. The client: `client.rs`.
+//! `cargo run -p zerocache --example custom_runtime [ADDR:PORT [PEER]...]`; with an address it goes on.
 //!
 //! Every machine of the core is driven alike: tell it what has happened (`handle*`), do what it says
 //! (`poll_*`, until it says nothing), come back at its `poll_timeout`. It has no clock: you tell it.

@@ -1,10 +1,18 @@
-#![doc = include_str!("../README.md")]
+// One of the README's programs needs the feature.
+#![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 
 pub use zerocache_proto as proto;
 pub use zerocache_store as store;
 
 #[cfg(feature = "blocking")]
 pub use zerocache_blocking as blocking;
+#[cfg(feature = "macros")]
+pub use zerocache_decorator as decorator;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use zerocache_decorator::private as __private;
+#[cfg(feature = "macros")]
+pub use zerocache_macros::{auto_zerocache, cached};
 #[cfg(feature = "smol")]
 pub use zerocache_smol as smol;
 #[cfg(feature = "tokio")]

@@ -96,6 +96,12 @@ impl Client {
         self.inner.region()
     }
 
+    /// The same client for async code, on whatever executor: the background thread wakes its futures.
+    #[must_use]
+    pub fn as_async(&self) -> &zerocache_driver::Client<Background> {
+        &self.inner
+    }
+
     /// Waits until there is a node to ask, in whatever region.
     ///
     /// # Errors

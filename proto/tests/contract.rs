@@ -12,6 +12,7 @@ use std::sync::Arc;
 use checked::machines::clock;
 use checked::{Checked, Machine};
 use zerocache_proto::cluster::{self, Cluster, Me, Pong};
+use zerocache_proto::mdns::{self, Mdns};
 use zerocache_proto::node::{Config, Input, Node};
 use zerocache_proto::op::{Change, Handoff, HandoffLimits};
 use zerocache_proto::{Duration, Instant, NodeId, Region};
@@ -272,10 +273,53 @@ fn node(connections: u32) -> Node {
     node
 }
 
+/// A browser that has heard the announcements of as many nodes.
+fn mdns(nodes: u32) -> Mdns {
+    let interface = |n: u32| mdns::Interface {
+        index: 1,
+        addresses: vec![(Ipv4Addr::from_bits(0x0a00_0000 | n), 8)],
+        loopback: false,
+    };
+    let mut browser = Mdns::new(at(0), mdns::Config::default(), 1);
+    browser.handle_interface(at(0), interface(0xff_0000));
+    for n in 1..=nodes {
+        let service = mdns::Service {
+            id: NodeId::from_bits(n),
+            region: Region::new("london").expect("a region"),
+            port: 6789,
+            address: None,
+        };
+        let config = mdns::Config {
+            service: Some(service),
+            ..mdns::Config::default()
+        };
+        let mut node = Mdns::new(at(0), config, n.into());
+        node.handle_interface(at(0), interface(n));
+        node.announce(at(0));
+        while let Some(due) = node.poll_timeout().filter(|due| *due < at(1_000)) {
+            node.handle_timeout(due);
+        }
+        while let Some(transmit) = node.poll_transmit() {
+            let datagram = mdns::Datagram {
+                interface: 1,
+                source: SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 | n), 5353)),
+                multicast: true,
+                payload: &transmit.payload,
+            };
+            browser.handle_datagram(at(1_000), datagram);
+        }
+    }
+    let seen = std::iter::from_fn(|| browser.poll_event())
+        .filter(|event| matches!(event, mdns::Event::Seen(_)));
+    assert!(seen.count() as u32 >= nodes);
+    browser
+}
+
 #[test]
 fn an_idle_poll_takes_no_longer_where_much_is_kept() {
     assert!(takes_as_long(cluster, at(0)));
     assert!(takes_as_long(handoff, at(0)));
+    assert!(takes_as_long(mdns, at(1_000)));
     assert!(takes_as_long(node, at(0)));
 }
 

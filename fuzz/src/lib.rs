@@ -1,5 +1,7 @@
 //! The fuzz targets, as plain functions: each takes bytes and panics when something does not hold.
 
+#[path = "../../proto/tests/checked/mod.rs"]
+mod checked;
 mod http;
 mod mdns;
 mod node;

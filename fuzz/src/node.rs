@@ -9,6 +9,7 @@ use zerocache_proto::mdns::{self, Datagram, Interface};
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
 use zerocache_proto::{Failure, Instant, NodeId, Now, Region};
 
+use crate::checked::{Checked, machines::clock};
 use crate::script::Script;
 
 const STEPS: usize = 200;
@@ -39,7 +40,7 @@ const ANNOUNCEMENT: &[u8] = include_bytes!("../corpus/mdns_packet/announcement")
 
 /// The node and what it has asked for.
 struct World {
-    node: Node,
+    node: Checked<Node>,
     now: Now,
     accepted: u64,
     asked: BTreeSet<u64>,
@@ -47,10 +48,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let now = Now {
-            mono: Instant::from_millis(1),
-            unix_ms: 1_700_000_000_000,
-        };
+        let now = clock(Instant::from_millis(1));
         let region: Region = "london".parse().expect("a good region");
         let (id, port) = (NodeId::from_bits(0xaa), 6789);
         let service = mdns::Service {
@@ -72,7 +70,7 @@ impl World {
                 ..mdns::Config::default()
             }),
         };
-        let mut node = Node::new(now, Config::new(cluster, 1));
+        let mut node = Checked::new(Node::new(now, Config::new(cluster, 1)));
         node.handle(now, Input::Interface(interface()));
         node.handle(now, Input::Announce);
         let mut world = Self {
@@ -125,14 +123,9 @@ impl World {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now.mono = self.now.mono + time;
-        self.now.unix_ms += time.as_millis() as u64;
-        self.handle(Input::Tick);
-        let next = self.node.poll_timeout();
-        assert!(
-            next.is_none_or(|next| next > self.now.mono),
-            "a fired timer has not moved"
-        );
+        self.now = clock(self.now.mono + time);
+        self.node.handle_timeout(self.now.mono);
+        self.obey();
     }
 
     /// One of the connections the node has asked for.

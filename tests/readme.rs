@@ -131,11 +131,16 @@ fn named(directory: &str) -> (String, String) {
     (text("name"), text("description"))
 }
 
-/// The examples of the facade package.
-fn examples() -> Vec<String> {
+/// The examples of the facade package: name and file.
+fn examples() -> Vec<(String, String)> {
     let entries = fs::read_dir(root().join("examples")).expect("examples");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: Vec<_> = names.filter(|name| name.ends_with(".rs")).collect();
+    let mut names: Vec<_> = names
+        .map(|name| match name.strip_suffix(".rs") {
+            Some(stem) => (stem.to_owned(), name),
+            None => (name.clone(), format!("{name}/main.rs")),
+        })
+        .collect();
     names.sort();
     names
 }
@@ -197,13 +202,12 @@ fn every_crate_has_its_place_in_the_pages() {
 #[test]
 fn every_example_is_shown_and_says_how_to_run_it() {
     let readme = read("README.md");
-    for name in examples() {
+    for (example, file) in examples() {
         assert!(
-            readme.contains(&format!("](examples/{name})")),
-            "README.md: {name}"
+            readme.contains(&format!("](examples/{file})")),
+            "README.md: {file}"
         );
-        let example = name.trim_end_matches(".rs");
-        let text = read(&format!("examples/{name}"));
+        let text = read(&format!("examples/{file}"));
         let manual = text.lines().take_while(|line| line.starts_with("//!"));
         let manual = manual.map(|line| line.trim_start_matches("//!").trim());
         let manual = manual.collect::<Vec<_>>().join(" ");
@@ -213,6 +217,32 @@ fn every_example_is_shown_and_says_how_to_run_it() {
         let command = command.unwrap_or_default();
         let named =
             command.contains("-p zerocache ") && command.contains(&format!("--example {example} "));
-        assert!(named, "{name}: `{command}`");
+        assert!(named, "{file}: `{command}`");
+    }
+}
+
+#[test]
+fn links_between_the_pages_lead_somewhere() {
+    let mut pages = vec![
+        String::from("store/README.md"),
+        String::from("store/benches/README.md"),
+    ];
+    for folder in ["", "docs/"] {
+        let entries = fs::read_dir(root().join(folder)).expect("a folder");
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let names = names.filter(|name| name.ends_with(".md"));
+        pages.extend(names.map(|name| format!("{folder}{name}")));
+    }
+    for page in pages {
+        let text = read(&page);
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let file = target.split('#').next().unwrap_or_default();
+            let folder = Path::new(&page).parent().expect("of a file");
+            assert!(root().join(folder).join(file).exists(), "{page}: {target}");
+        }
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{answers, builder, client, formed, join, node, on_every_host, routable, until};
 use std::time::{Duration, Instant};
-use zerocache_smol::{Error, Smol};
+use zerocache_smol::{Client, Error, Smol};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -150,4 +150,24 @@ fn a_host_name_is_looked_up_on_a_thread_that_ends() {
     let literal = zerocache_driver::resolve("::1".to_owned(), 1);
     let at_once = smol::block_on(smol::future::poll_once(literal));
     assert!(at_once.is_some(), "an address needs no thread");
+}
+
+#[test]
+fn a_dropped_driver_ends_all_and_hangs_nobody() {
+    let (node, driver) = builder("london").start_with_driver().unwrap();
+    drop(driver);
+    let peer = node.addr().to_string().parse().unwrap();
+    let client = Client::builder("london").mdns(false).peer(peer);
+    let (client, driver) = client.connect_with_driver().unwrap();
+    drop(driver);
+    let begun = Instant::now();
+    smol::block_on(async {
+        assert!(matches!(client.ready().await, Err(Error::ShutDown)));
+        assert!(matches!(client.get("k").await, Err(Error::ShutDown)));
+        client.shutdown().await;
+        node.ready().await;
+        node.shutdown().await;
+    });
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(std::net::TcpStream::connect(node.addr()).is_err());
 }

@@ -1,5 +1,4 @@
-// One of the README's programs needs the feature.
-#![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
+#![doc = include_str!("../README.md")]
 
 pub use zerocache_proto as proto;
 pub use zerocache_store as store;

@@ -7,7 +7,7 @@ use std::process::Command;
 /// The crates a build of the library with these features is made of.
 fn crates(features: &str) -> Vec<String> {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--package", "zerocache"])
+        .args(["tree", "--locked", "--package", "zerocache"])
         .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .args(["--no-default-features", "--features", features])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

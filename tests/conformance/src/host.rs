@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use zerocache_driver::runtime::{Ambient, Runtime};
-use zerocache_driver::{Admission, Node};
+use zerocache_driver::{Admission, Hosted as _, Node};
 use zerocache_proto::http::Limits;
 use zerocache_smol::Smol;
 use zerocache_tokio::Tokio;
@@ -194,5 +194,23 @@ impl Host for AsyncStd {
     fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
         let runtime = Smol::new(|task| drop(async_std::task::spawn(task)));
         async_std::task::block_on(main(runtime))
+    }
+}
+
+/// No executor: all tasks are in one future, polled beside the caller's.
+pub(crate) struct DriverFuture;
+
+impl Host for DriverFuture {
+    type Runtime = Smol;
+    const NAME: &'static str = "driver_future";
+    const THREADS: &'static [&'static str] = &["async-io", "zerocache-dns"];
+
+    fn run<F: Future>(main: impl FnOnce(Smol) -> F) -> F::Output {
+        let (spawner, driver) = zerocache_smol::Driver::new();
+        let main = main(Smol::hosted(spawner));
+        smol::block_on(smol::future::or(main, async {
+            driver.await;
+            pending().await
+        }))
     }
 }

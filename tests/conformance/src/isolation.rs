@@ -61,11 +61,7 @@ pub(crate) fn operations_under_way_end_when_the_runtime_goes<H: Host>() {
             // Whatever is asked of the other node is still under way when all ends.
             let peers = [peer(node.addr()), peer_of("london", stalling())];
             let client = world.client_of("london", &peers);
-            world
-                .until("both are believed", || {
-                    client.nodes().iter().filter(|n| n.routable).count() == 2
-                })
-                .await;
+            world.knows(&client, 2).await;
             let under_way = (0..4).map(|i| {
                 let client = client.clone();
                 let put = async move { client.put(format!("key-{i}"), "v", MINUTE).await };

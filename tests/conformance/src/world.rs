@@ -108,6 +108,14 @@ impl<R: Runtime> World<R> {
         }
     }
 
+    /// Waits until `client` routes to so many nodes.
+    pub(crate) async fn knows(&self, client: &Client<R>, nodes: usize) {
+        self.until("the client knows its nodes", || {
+            client.nodes().iter().filter(|n| n.routable).count() == nodes
+        })
+        .await;
+    }
+
     /// Waits until `target` answers with `status` at `addr`.
     pub(crate) async fn answers(&self, addr: SocketAddr, target: &str, status: u16) {
         let begun = Instant::now();

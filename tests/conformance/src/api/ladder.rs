@@ -11,11 +11,7 @@ pub(crate) async fn a_miss_goes_down_the_ladder_to_another_region<R: Runtime>(wo
     let paris = world.node("paris", &[&london]);
     world.formed(&[&london, &paris]).await;
     let client = world.client("london", london.addr()).await;
-    world
-        .until("the client knows both", || {
-            client.nodes().iter().filter(|n| n.routable).count() == 2
-        })
-        .await;
+    world.knows(&client, 2).await;
     // Only the other region has it: written there as a copy is.
     let target = "/london/k?recurse=0&expiry=60";
     assert_eq!(http(paris.addr(), "PUT", target, b"v").await.0, 200);
@@ -44,11 +40,7 @@ pub(crate) async fn a_node_that_stalls_costs_a_rung_and_no_more<R: Runtime>(worl
     let good = world.node("london", &[]);
     let peers = [peer(good.addr()), peer_of("london", stalling())];
     let client = world.client_of("london", &peers);
-    world
-        .until("both are believed", || {
-            client.nodes().iter().filter(|n| n.routable).count() == 2
-        })
-        .await;
+    world.knows(&client, 2).await;
     // The round robin begins at one of them, then at the other.
     for key in ["one", "two"] {
         client.put(key, key, MINUTE).await.unwrap();

@@ -11,11 +11,7 @@ pub(crate) async fn a_killed_node_fails_no_write_and_no_read<R: Runtime>(world: 
     let c = world.node("london", &[&a]);
     world.formed(&[&a, &b, &c]).await;
     let client = world.client("london", a.addr()).await;
-    world
-        .until("the client knows all", || {
-            client.nodes().iter().filter(|n| n.routable).count() == 3
-        })
-        .await;
+    world.knows(&client, 3).await;
     b.kill();
     for i in 0..12 {
         let key = format!("key-{i}");

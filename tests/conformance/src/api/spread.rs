@@ -164,6 +164,7 @@ pub(crate) async fn a_peer_that_stalls_fails_no_write<R: Runtime>(world: World<R
             .until("the stalling peer is believed", || routable(&a) == 1)
             .await;
         let client = world.client("london", a.addr()).await;
+        world.knows(&client, 2).await;
         client.put("k", "v", MINUTE).await.unwrap();
         assert_eq!(http(a.addr(), "GET", "/london/k", b"").await.0, 200);
     }

@@ -220,6 +220,72 @@ mod flight {
     }
 }
 
+mod handover {
+    use super::*;
+
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+    #[zerocache::auto_zerocache("handover")]
+    async fn second_time_lucky(panics: bool) -> usize {
+        let run = RUNS.fetch_add(1, Relaxed);
+        if run == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(!panics, "the first one does");
+            std::future::pending::<()>().await;
+        }
+        run
+    }
+
+    #[tokio::test]
+    async fn when_the_one_that_runs_goes_the_next_runs() {
+        let (_node, _client) = region("handover").await;
+        for panics in [false, true] {
+            RUNS.store(0, Relaxed);
+            let first = tokio::spawn(second_time_lucky(panics));
+            while RUNS.load(Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let second = tokio::spawn(second_time_lucky(panics));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(RUNS.load(Relaxed), 1);
+            if !panics {
+                first.abort();
+            }
+            assert_eq!(second.await.unwrap(), 1);
+            assert_eq!(first.await.unwrap_err().is_panic(), panics);
+            assert_eq!(second_time_lucky(panics).await, 1);
+        }
+    }
+}
+
+mod executors {
+    use super::*;
+
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+    #[zerocache::auto_zerocache("executors")]
+    async fn run() -> usize {
+        RUNS.fetch_add(1, Relaxed)
+    }
+
+    /// The region's client is bound to none of them.
+    #[test]
+    fn one_after_the_other_and_without_one() {
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().unwrap()
+        };
+        let nodes = tokio::runtime::Runtime::new().unwrap();
+        let (_node, client) = nodes.block_on(region("executors"));
+        for _ in 0..2 {
+            assert_eq!(runtime().block_on(run()), 0);
+            assert_eq!(smol::block_on(run()), 0);
+            assert_eq!(blocking::block_on(run()), 0);
+        }
+        assert_eq!((client.stats().hits, client.stats().writes), (5, 1));
+    }
+}
+
 mod expiry {
     use super::*;
     use std::io::{Read as _, Write as _};

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+use zerocache_blocking::Background;
 use zerocache_driver::runtime::{Ambient, Runtime};
 use zerocache_driver::{Admission, Hosted as _, Node};
 use zerocache_proto::http::Limits;
@@ -179,6 +180,20 @@ impl Host for SmolThreads {
             let _running = running;
             smol::block_on(main(runtime))
         })
+    }
+}
+
+/// The thread of the blocking client, which runs nodes as well.
+pub(crate) struct OneThread;
+
+impl Host for OneThread {
+    type Runtime = Background;
+    const NAME: &'static str = "blocking";
+    const THREADS: &'static [&'static str] = &["zerocache"];
+    const ENDS: bool = false;
+
+    fn run<F: Future>(main: impl FnOnce(Background) -> F) -> F::Output {
+        zerocache_blocking::block_on(main(Background::start().unwrap()))
     }
 }
 

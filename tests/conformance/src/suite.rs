@@ -1,6 +1,8 @@
 //! Which cases there are, and on which hosts: one test for each of both.
 
-use crate::host::{AsyncStd, DriverFuture, SmolThreads, TokioAlone, TokioThreads, run_case};
+use crate::host::{
+    AsyncStd, DriverFuture, OneThread, SmolThreads, TokioAlone, TokioThreads, run_case,
+};
 use crate::wire::play;
 
 /// The tests of the API on one host.
@@ -209,6 +211,7 @@ host!(tokio_current_thread: TokioAlone);
 host!(smol: SmolThreads);
 host!(async_std: AsyncStd);
 host!(driver_future: DriverFuture);
+host!(blocking: OneThread);
 
 /// The stock Python node, in a namespace: see `crate::stock`.
 #[cfg(feature = "interop")]

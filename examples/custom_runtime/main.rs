@@ -108,7 +108,7 @@ impl Host {
                 self.serve(id);
             }
         }
-        if let (true, Ok((stream, from))) = (ready[0], self.listener.accept()) {
+        if let Some(Ok((stream, from))) = ready[0].then(|| self.listener.accept()) {
             stream.set_nonblocking(true)?;
             self.accepted += 1;
             let (conn, kept) = (self.accepted, (stream, State::default()));

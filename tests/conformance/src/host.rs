@@ -3,7 +3,10 @@
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -62,6 +65,10 @@ pub(crate) fn within(work: impl FnOnce() + Send + 'static) {
 /// What answers the wire cases.
 pub(crate) trait Server: 'static {
     const NAME: &'static str;
+
+    /// Whether who is refused and does not hang up waits two seconds for the end: a core that is driven
+    /// by hand can not say that the write half is to be shut down.
+    const LINGERS: bool = false;
 
     /// Starts a node of `london` that runs until the process ends.
     fn serve(limits: Limits) -> SocketAddr;
@@ -228,4 +235,48 @@ impl Host for DriverFuture {
             pending().await
         }))
     }
+}
+
+/// The example that has no runtime, as a program of its own.
+pub(crate) struct StdExample;
+
+impl Server for StdExample {
+    const NAME: &'static str = "std_example";
+    const LINGERS: bool = true;
+
+    fn serve(_: Limits) -> SocketAddr {
+        let program = example("custom_runtime");
+        // Ends it when this process, whatever becomes of it, no longer holds the other end of the pipe.
+        let script = r#""$0" "$@" & read -r _; kill $!"#;
+        let mut shell = Command::new("sh")
+            .args(["-c", script, &program, "127.0.0.1:0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(shell.stdout.take().unwrap()).lines();
+        let addr = told.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, addr) = line.split_once("listens on ")?;
+            addr.parse().ok()
+        });
+        // Both ends of what it reads and writes stay open.
+        Box::leak(Box::new((shell, told)));
+        addr.unwrap()
+    }
+}
+
+/// Where an example of the facade package is, once it is built.
+fn example(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = root.join("target");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "-p", "zerocache", "--all-features"])
+        .args(["--example", name, "--target-dir"])
+        .arg(&target)
+        .current_dir(&root)
+        .status();
+    assert!(built.unwrap().success());
+    let program = target.join("debug/examples").join(name);
+    program.to_str().unwrap().to_owned()
 }

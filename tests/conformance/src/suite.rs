@@ -213,6 +213,13 @@ host!(async_std: AsyncStd);
 host!(driver_future: DriverFuture);
 host!(blocking: OneThread);
 
+/// No runtime: the example that drives the core by `std::net` and `poll`.
+mod std_example {
+    use super::*;
+    use crate::host::StdExample;
+    wire!(StdExample);
+}
+
 /// The stock Python node, in a namespace: see `crate::stock`.
 #[cfg(feature = "interop")]
 mod stock {

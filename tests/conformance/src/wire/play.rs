@@ -14,10 +14,13 @@ const CUTS: usize = 800;
 /// All ways, on the node that all cases share.
 pub(crate) fn play<S: Server>(case: &Case) {
     let addr = S::shared();
+    half_closed(addr, &case.fresh());
+    if S::LINGERS && case.closes {
+        return;
+    }
     in_turn(addr, &case.fresh());
     pipelined(addr, &case.fresh());
     byte_by_byte(addr, &case.fresh());
-    half_closed(addr, &case.fresh());
     cut_everywhere(addr, case);
 }
 

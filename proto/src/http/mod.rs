@@ -58,13 +58,13 @@ fn credit(bytes: usize, rate: u32) -> Duration {
     Duration::from_nanos(nanos.checked_div(rate.into()).unwrap_or(0))
 }
 
-/// `n` in decimal and the end of a head behind it: what follows `Content-Length: `.
-struct LengthAndEnd {
+/// A number in decimal, the end of a head behind it, without a detour through `fmt`.
+struct Decimal {
     text: [u8; 24],
     start: usize,
 }
 
-impl LengthAndEnd {
+impl Decimal {
     fn new(n: usize) -> Self {
         let mut text = *b"....................\r\n\r\n";
         let mut rest = n;
@@ -80,7 +80,22 @@ impl LengthAndEnd {
         Self { text, start }
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    /// The digits alone.
+    fn digits(&self) -> &[u8] {
+        self.text.get(self.start..20).unwrap_or_default()
+    }
+
+    /// The digits and the end of the head: what follows `Content-Length: `.
+    fn with_end(&self) -> &[u8] {
         self.text.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Appends the lowest `digits` hex digits of a number.
+fn push_hex(out: &mut alloc::vec::Vec<u8>, number: u64, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number.checked_shr(place.saturating_mul(4)).unwrap_or(0) & 0xf;
+        let digit = b"0123456789abcdef".get(digit as usize);
+        out.push(digit.copied().unwrap_or(b'0'));
     }
 }

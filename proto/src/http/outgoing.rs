@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::LengthAndEnd;
+use super::{Decimal, push_hex};
 use crate::{Region, Version};
 
 /// What a request says beside method, target and body.
@@ -129,7 +129,7 @@ impl Outgoing {
         if let Some(expiry) = options.expiry {
             head.push(core::mem::replace(&mut mark, b'&'));
             head.extend_from_slice(b"expiry=");
-            push_decimal(&mut head, expiry);
+            head.extend_from_slice(Decimal::new(expiry as usize).digits());
         }
         if options.local {
             head.push(mark);
@@ -174,7 +174,7 @@ impl Outgoing {
         }
         if let Some(body) = &body {
             head.extend_from_slice(b"Content-Length: ");
-            head.extend_from_slice(LengthAndEnd::new(body.len()).as_bytes());
+            head.extend_from_slice(Decimal::new(body.len()).with_end());
         } else {
             head.extend_from_slice(b"\r\n");
         }
@@ -194,46 +194,14 @@ fn push_host(out: &mut Vec<u8>, host: SocketAddr) {
                 if i > 0 {
                     out.push(b'.');
                 }
-                push_decimal(out, octet.into());
+                out.extend_from_slice(Decimal::new(octet.into()).digits());
             }
             out.push(b':');
-            push_decimal(out, v4.port().into());
+            out.extend_from_slice(Decimal::new(v4.port().into()).digits());
         }
         SocketAddr::V6(v6) => {
             let _ = write!(Text(out), "{v6}");
         }
-    }
-}
-
-/// Appends a number in decimal.
-fn push_decimal(out: &mut Vec<u8>, mut number: u32) {
-    let mut digits = [0; 10];
-    let mut len = 0_usize;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' | (number % 10) as u8;
-        number /= 10;
-        len = len.saturating_add(1);
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(
-        digits
-            .get(digits.len().saturating_sub(len)..)
-            .unwrap_or_default(),
-    );
-}
-
-/// Appends the lowest `digits` hex digits of a number.
-fn push_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = number.checked_shr(place.saturating_mul(4)).unwrap_or(0) & 0xf;
-        out.push(
-            b"0123456789abcdef"
-                .get(digit as usize)
-                .copied()
-                .unwrap_or(b'0'),
-        );
     }
 }
 

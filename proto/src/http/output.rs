@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
-use super::{HttpDate, LengthAndEnd, Limits, Status, after, credit};
+use super::{Decimal, HttpDate, Limits, Status, after, credit, push_hex};
 use crate::{Duration, Instant, NodeId};
 
 /// Room for a head beside its body, so that an answer makes the buffer grow once at most.
@@ -168,7 +168,7 @@ impl Output {
         let common = self.fields.get(undated..).unwrap_or_default();
         self.buf.extend_from_slice(common);
         self.buf
-            .extend_from_slice(LengthAndEnd::new(body.len()).as_bytes());
+            .extend_from_slice(Decimal::new(body.len()).with_end());
         self.buf.extend_from_slice(copied);
         if let Some(bytes) = shared.filter(|_| !exchange.head_only) {
             self.tail = bytes.clone();
@@ -195,11 +195,7 @@ impl Output {
     fn connection_fields(&mut self, exchange: Exchange) {
         if let Some(node) = self.node.filter(|_| exchange.identify) {
             self.buf.extend_from_slice(b"Zc-Node: ");
-            // 8 digits, without a detour through `fmt`.
-            for shift in [28, 24, 20, 16, 12, 8, 4, 0] {
-                let digit = char::from_digit((node.to_bits() >> shift) & 0xf, 16).unwrap_or('0');
-                self.buf.push(digit as u8);
-            }
+            push_hex(&mut self.buf, node.to_bits().into(), 8);
             self.buf.extend_from_slice(b"\r\n");
         }
         if exchange.close {

@@ -380,12 +380,8 @@ impl Node {
         match timer {
             Timer::Cluster => self.cluster.handle_timeout(now.mono),
             Timer::Handoff => self.handoff.handle_timeout(now.mono),
-            Timer::Expiry => {
-                self.expired_at = now.mono;
-                self.shards.for_each(|shard| {
-                    shard.expire(now, EXPIRE_BUDGET);
-                });
-            }
+            // `settle` does what is due, as it does after an input.
+            Timer::Expiry => {}
             Timer::Inbound(conn) => {
                 if let Some(inbound) = self.inbound.get_mut(&conn) {
                     inbound.http.handle_timeout(now.mono);
@@ -422,11 +418,30 @@ impl Node {
         }
         self.timers.set(Timer::Cluster, self.cluster.poll_timeout());
         self.timers.set(Timer::Handoff, self.handoff.poll_timeout());
-        let mut expiry = None;
-        self.shards.for_each(|shard| expiry = shard.next_expiry());
-        // What one go has left undone can wait for the next; not for a pause in what else happens.
-        let expiry = expiry.map(|at| at.max(self.expired_at + EXPIRE_PAUSE));
+        let expiry = self.expire(now);
         self.timers.set(Timer::Expiry, expiry);
+    }
+
+    /// Frees what has expired, some at a time; when to go on, which is later than `now`.
+    ///
+    /// The store's next expiry is a lower bound, which any use of the store may bring down, even
+    /// into the past: so it is looked at here, and not only when its timer fires.
+    fn expire(&mut self, now: Now) -> Option<Instant> {
+        let mut due = self.next_expiry()?;
+        if due.max(self.expired_at + EXPIRE_PAUSE) <= now.mono {
+            self.expired_at = now.mono;
+            self.shards.for_each(|shard| {
+                shard.expire(now, EXPIRE_BUDGET);
+            });
+            due = self.next_expiry()?;
+        }
+        Some(due.max(self.expired_at + EXPIRE_PAUSE))
+    }
+
+    fn next_expiry(&self) -> Option<Instant> {
+        let mut due = None;
+        self.shards.for_each(|shard| due = shard.next_expiry());
+        due
     }
 
     fn observe(&mut self, now: Now, event: Event) {

@@ -287,11 +287,6 @@ pub(crate) fn target(data: &[u8]) {
                 "another reading of {path:?}"
             );
         }
-        let recurse = target.parameter(b"recurse");
-        assert_eq!(
-            target.recurse(),
-            recurse.is_none_or(|value| *value == b"1"[..])
-        );
     }
     round_trip(Script(data));
 }

@@ -6,7 +6,7 @@ use std::env;
 use std::process::ExitCode;
 use zerocache_proto::cache::{Config, Unsharded};
 use zerocache_proto::cluster::View;
-use zerocache_proto::http::{Limits, ServerConn};
+use zerocache_proto::http::{HttpDate, Limits, ServerConn};
 use zerocache_proto::op::Ack;
 use zerocache_proto::service::{self, Context, Outcome, Stage};
 use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
@@ -79,8 +79,10 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let (region, id) = (Region::new("london").expect("a name"), NodeId::from_bits(1));
+        let mut http = ServerConn::new(Instant::ORIGIN, Limits::default());
+        http.set_date(HttpDate::from_unix_seconds(1_700_000_000));
         Self {
-            http: ServerConn::new(Instant::ORIGIN, Limits::default()),
+            http,
             shards: Unsharded::new(Config {
                 seed: 1,
                 ..Config::new(region.clone(), id)

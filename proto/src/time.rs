@@ -50,10 +50,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, after: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(nanos(after)))
     }
 }
 
@@ -61,11 +58,14 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, before: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(before.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(nanos(before)))
     }
+}
+
+/// `Duration::as_nanos`, as far as 64 bits go: a fifth of its instructions.
+fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos().into())
 }
 
 /// Both clocks at one moment: the monotonic one, which every timer and expiry uses, and the wall

@@ -2,8 +2,8 @@
 //!
 //! [`ServerConn`] is one inbound connection, [`ClientConn`] one outbound one. Both lend their
 //! buffers to whoever owns the socket (`read_buf`, `handle_read`, `write_buf`, `handle_written`).
-//! Heads are tokenized by `httparse`; framing, limits, bodies and state are in here. [`Target`]
-//! reads a request's path and query.
+//! Heads are tokenized by `httparse`, those of the plainest requests without it; framing, limits,
+//! bodies and state are in here. [`Target`] reads a request's path and query.
 //!
 //! Framing is strict, there is no lenient mode: whatever two parsers could read differently is
 //! refused with 400 and the connection is closed. Two tolerances are intended: a missing `Host`
@@ -21,6 +21,7 @@ mod input;
 mod limits;
 mod outgoing;
 mod output;
+mod query;
 mod request;
 mod responder;
 mod response;
@@ -33,6 +34,7 @@ pub use client::{ClientConn, Error};
 pub use date::HttpDate;
 pub use limits::{ClientLimits, Limits};
 pub use outgoing::{Options, Outgoing};
+pub(crate) use query::Query;
 pub use request::{Body, Method, Request};
 pub use responder::{Reply, Responder};
 pub use response::Response;
@@ -58,36 +60,41 @@ fn credit(bytes: usize, rate: u32) -> Duration {
     Duration::from_nanos(nanos.checked_div(rate.into()).unwrap_or(0))
 }
 
-/// A number in decimal, the end of a head behind it, without a detour through `fmt`.
+/// A number in decimal, without a detour through `fmt`: its digits, then the end of a head.
 struct Decimal {
     text: [u8; 24],
-    start: usize,
+    digits: usize,
 }
 
 impl Decimal {
+    #[inline]
     fn new(n: usize) -> Self {
-        let mut text = *b"....................\r\n\r\n";
+        let mut text = [0; 24];
+        let digits = n.checked_ilog10().map_or(1, |log| log.saturating_add(1)) as usize;
+        let (number, end) = text.split_at_mut_checked(digits).unwrap_or_default();
         let mut rest = n;
-        let mut start = 20_usize;
-        for slot in text.iter_mut().rev().skip(4) {
+        for slot in number.iter_mut().rev() {
             *slot = b'0' | (rest % 10) as u8;
-            start = start.saturating_sub(1);
             rest /= 10;
-            if rest == 0 {
-                break;
-            }
         }
-        Self { text, start }
+        if let Some(end) = end.first_chunk_mut() {
+            *end = *b"\r\n\r\n";
+        }
+        Self { text, digits }
     }
 
     /// The digits alone.
     fn digits(&self) -> &[u8] {
-        self.text.get(self.start..20).unwrap_or_default()
+        self.text.get(..self.digits).unwrap_or_default()
     }
 
-    /// The digits and the end of the head: what follows `Content-Length: `.
-    fn with_end(&self) -> &[u8] {
-        self.text.get(self.start..).unwrap_or_default()
+    /// Appends the digits and the end of the head: what follows `Content-Length: `.
+    #[inline]
+    fn push_with_end(&self, out: &mut alloc::vec::Vec<u8>) {
+        let end = out.len().saturating_add(self.digits).saturating_add(4);
+        // Copied whole and cut, which takes no call.
+        out.extend_from_slice(&self.text);
+        out.truncate(end);
     }
 }
 

@@ -174,7 +174,7 @@ impl Outgoing {
         }
         if let Some(body) = &body {
             head.extend_from_slice(b"Content-Length: ");
-            head.extend_from_slice(Decimal::new(body.len()).with_end());
+            Decimal::new(body.len()).push_with_end(&mut head);
         } else {
             head.extend_from_slice(b"\r\n");
         }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
+use zerocache_store::Value;
 
 use super::{Decimal, HttpDate, Limits, Status, after, credit, push_hex};
 use crate::{Duration, Instant, NodeId};
@@ -43,8 +44,8 @@ pub(super) struct Output {
     pub(super) last: bool,
     /// When what is unsent has to have left.
     pub(super) deadline: Instant,
-    /// `Date` and the start of `Content-Length`, which every answer has.
-    fields: [u8; FIELDS.len()],
+    /// The head of a value's answer as far as its length: [`VALUE`], and [`FIELDS`] with the date.
+    head: [u8; VALUE.len() + FIELDS.len()],
     dated: bool,
     node: Option<NodeId>,
     write_timeout: Duration,
@@ -53,14 +54,21 @@ pub(super) struct Output {
     max_copied: usize,
 }
 
+/// Status line and type of a value's answer.
+const VALUE: &[u8; 57] = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n";
+/// What every answer has.
 const FIELDS: &[u8; 53] = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: ";
-/// Where the date is in [`FIELDS`].
-const DATE: usize = 6;
+/// Where the date is, behind [`VALUE`].
+const DATE: usize = VALUE.len() + 6;
 /// Where the fields begin if there is no date.
-const UNDATED: usize = 37;
+const UNDATED: usize = VALUE.len() + 37;
 
 impl Output {
-    pub(super) const fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut head = [0; VALUE.len() + FIELDS.len()];
+        for (to, from) in head.iter_mut().zip(VALUE.iter().chain(FIELDS)) {
+            *to = *from;
+        }
         Self {
             buf: Vec::new(),
             sent: 0,
@@ -68,7 +76,7 @@ impl Output {
             pending: None,
             last: false,
             deadline: Instant::FAR_FUTURE,
-            fields: *FIELDS,
+            head,
             dated: false,
             node: None,
             write_timeout: limits.write_timeout,
@@ -79,7 +87,7 @@ impl Output {
     }
 
     pub(super) fn set_date(&mut self, date: &HttpDate) {
-        for (to, from) in self.fields.iter_mut().skip(DATE).zip(date.as_bytes()) {
+        for (to, from) in self.head.iter_mut().skip(DATE).zip(date.as_bytes()) {
             *to = *from;
         }
         self.dated = true;
@@ -136,6 +144,24 @@ impl Output {
         }
     }
 
+    /// Answers the pending request with 200 and a value; nothing if there is none.
+    pub(super) fn value(&mut self, now: Instant, value: Value<'_>) {
+        let plain = |exchange: &Exchange| {
+            !(exchange.head_only || exchange.http10 || exchange.close || exchange.identify)
+        };
+        match value {
+            Value::Inline(bytes) if self.dated && self.pending.as_ref().is_some_and(plain) => {
+                self.pending = None;
+                self.make_room(now, bytes.len());
+                self.buf.extend_from_slice(&self.head);
+                Decimal::new(bytes.len()).push_with_end(&mut self.buf);
+                self.buf.extend_from_slice(bytes);
+            }
+            Value::Inline(bytes) => self.answer(now, VALUE, b"", &Content::Copied(bytes)),
+            Value::Shared(bytes) => self.answer(now, VALUE, b"", &Content::Shared(bytes)),
+        }
+    }
+
     /// Answers the pending request; nothing if there is none.
     pub(super) fn answer(
         &mut self,
@@ -164,11 +190,10 @@ impl Output {
         self.buf.extend_from_slice(line);
         self.buf.extend_from_slice(fields);
         self.connection_fields(exchange);
-        let undated = if self.dated { 0 } else { UNDATED };
-        let common = self.fields.get(undated..).unwrap_or_default();
+        let common = if self.dated { VALUE.len() } else { UNDATED };
+        let common = self.head.get(common..).unwrap_or_default();
         self.buf.extend_from_slice(common);
-        self.buf
-            .extend_from_slice(Decimal::new(body.len()).with_end());
+        Decimal::new(body.len()).push_with_end(&mut self.buf);
         self.buf.extend_from_slice(copied);
         if let Some(bytes) = shared.filter(|_| !exchange.head_only) {
             self.tail = bytes.clone();
@@ -238,6 +263,3 @@ impl Output {
         self.buf.capacity()
     }
 }
-
-/// Status line and type of a value's answer, in one piece.
-pub(super) const VALUE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n";

@@ -1,5 +1,7 @@
 //! A request, and how its head is read.
 
+mod plain;
+
 use core::mem::MaybeUninit;
 
 use bytes::Bytes;
@@ -71,7 +73,7 @@ impl AsRef<[u8]> for Body<'_> {
 }
 
 /// A part of a head, counted from the head's first byte.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Span {
     at: u32,
     len: u32,
@@ -79,24 +81,34 @@ pub(super) struct Span {
 
 impl Span {
     /// Heads are of kilobytes: see [`Limits::max_head`].
-    fn of(part: &[u8], head: &[u8]) -> Self {
+    const fn new(at: usize, len: usize) -> Self {
         Self {
-            at: part.as_ptr().addr().saturating_sub(head.as_ptr().addr()) as u32,
-            len: part.len() as u32,
+            at: at as u32,
+            len: len as u32,
         }
+    }
+
+    fn of(part: &[u8], head: &[u8]) -> Self {
+        Self::new(place(part, head), part.len())
     }
 
     const fn end(self) -> usize {
         (self.at as usize).saturating_add(self.len as usize)
     }
 
+    #[inline]
     pub(super) fn of_head(self, head: &[u8]) -> &[u8] {
         head.get(self.at as usize..self.end()).unwrap_or_default()
     }
 }
 
+/// Where in the head `part` of it begins.
+fn place(part: &[u8], head: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(head.as_ptr().addr())
+}
+
 /// A whole and acceptable head.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Head {
     /// Bytes of it.
     pub(super) len: usize,
@@ -115,7 +127,7 @@ pub(super) struct Head {
 }
 
 /// What the start of the input is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Parsed {
     Complete,
     /// No fault so far, and no end.
@@ -127,6 +139,24 @@ pub(super) enum Parsed {
 /// Reads the head at the start of `bytes` into `into`. The bytes do not begin with CR LF, and are not
 /// more than `max_head`. The same bytes in other pieces come to the same end.
 pub(super) fn parse(bytes: &[u8], limits: &Limits, into: &mut Head) -> Parsed {
+    if plain::parse(bytes, limits, into).is_none() {
+        return parse_any(bytes, limits, into);
+    }
+    debug_assert_eq!(
+        {
+            let mut other = Head::default();
+            (parse_any(bytes, limits, &mut other), other)
+        },
+        (Parsed::Complete, *into),
+        "two parsers read two things"
+    );
+    Parsed::Complete
+}
+
+/// As [`parse`], all that it understands, by `httparse`.
+#[cold]
+#[inline(never)]
+fn parse_any(bytes: &[u8], limits: &Limits, into: &mut Head) -> Parsed {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let headers = headers
         .get_mut(..limits.max_headers.min(MAX_HEADERS))
@@ -161,9 +191,7 @@ impl Head {
             return Err(Status::UriTooLong);
         }
         let (path, query) = split(target)?;
-        let http10 = request.version == Some(0);
         *self = Self {
-            len: head.len(),
             method: match request.method.unwrap_or_default() {
                 "GET" => Method::Get,
                 "HEAD" => Method::Head,
@@ -173,78 +201,119 @@ impl Head {
             },
             path: Span::of(path, head),
             query: query.map(|query| Span::of(query, head)),
-            http10,
-            identify: path == b"/ping" || path.starts_with(b"/_zc/"),
+            identify: identifies(path),
             ..Self::default()
         };
         if path == b"*" && self.method != Method::Other {
             return Err(Status::BadRequest);
         }
-        let mut connection = Connection::default();
-        let mut host = false;
         let version = Span::of(target, head)
             .end()
             .saturating_add(" HTTP/1.1".len());
         let mut clean =
             ends_line(head, version) && head.ends_with(b"\r\n") && !head.starts_with(b"\n");
+        let mut fields = Fields::new(self);
         for header in request.headers.iter() {
             clean &= ends_line(head, Span::of(header.value, head).end());
-            self.header(header, head, &mut connection, &mut host)?;
+            fields.take(
+                header.name.as_bytes(),
+                header.value,
+                place(header.value, head),
+            )?;
         }
         // Nearly always each line ends in CR LF right behind its text; if not, it has to be looked at.
         if !clean && has_bare_lf(head) {
             return Err(Status::BadRequest);
         }
-        self.keep_alive = connection.persists(http10);
-        if http10 && self.framing == Framing::Chunked {
-            // RFC 9112 §6.1: faulty framing; nobody speaks so.
-            return Err(Status::BadRequest);
+        fields.finish(head.len(), request.version == Some(0))
+    }
+}
+
+/// Whether the answer to a request of that path says which node gave it.
+fn identifies(path: &[u8]) -> bool {
+    path == b"/ping" || path.starts_with(b"/_zc/")
+}
+
+/// The header fields of a head, as far as they matter here.
+struct Fields<'a> {
+    head: &'a mut Head,
+    connection: Connection,
+    host: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Those of a head whose request line has been read.
+    fn new(head: &'a mut Head) -> Self {
+        Self {
+            head,
+            connection: Connection::default(),
+            host: false,
         }
-        // RFC 9110 §10.1.1: a client of HTTP/1.0 cannot mean it.
-        self.expects &= !http10;
-        Ok(())
     }
 
-    fn header(
-        &mut self,
-        header: &httparse::Header<'_>,
-        head: &[u8],
-        connection: &mut Connection,
-        host: &mut bool,
-    ) -> Result<(), Status> {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+    /// Takes one in; its value begins `at` that place in the head.
+    #[inline]
+    fn take(&mut self, name: &[u8], value: &[u8], at: usize) -> Result<(), Status> {
         // Lengths sort out nearly all headers that nobody here reads.
-        match header.name.len() {
+        match name.len() {
             // RFC 9112 §3.2: several are a fault. None is tolerated.
-            4 if is("host") && core::mem::replace(host, true) => return Err(Status::BadRequest),
-            6 if is("expect") => {
-                if !header.value.eq_ignore_ascii_case(b"100-continue") {
+            4 if is(name, b"Host") && core::mem::replace(&mut self.host, true) => {
+                return Err(Status::BadRequest);
+            }
+            6 if is(name, b"Expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(Status::ExpectationFailed);
                 }
-                self.expects = true;
+                self.head.expects = true;
             }
-            7 if is("zc-node") => {
-                if self.node.is_some() {
+            7 if is(name, b"Zc-Node") => {
+                if self.head.node.is_some() {
                     return Err(Status::BadRequest);
                 }
-                self.node = Some(Span::of(header.value, head));
-                self.identify = true;
+                self.head.node = Some(Span::new(at, value.len()));
+                self.head.identify = true;
             }
-            10 if is("connection") => connection.options(header.value),
-            10 if is("zc-version") => {
-                let text = core::str::from_utf8(header.value).unwrap_or_default();
+            10 if is(name, b"Connection") => self.connection.options(value),
+            10 if is(name, b"Zc-Version") => {
+                let text = core::str::from_utf8(value).unwrap_or_default();
                 let version = text.parse().map_err(|_| Status::BadRequest)?;
-                if self.version.replace(version).is_some() {
+                if self.head.version.replace(version).is_some() {
                     return Err(Status::BadRequest);
                 }
-                self.identify = true;
+                self.head.identify = true;
             }
-            14 if is("content-length") => self.framing = self.framing.length(header.value)?,
-            17 if is("transfer-encoding") => self.framing = self.framing.coding(header.value)?,
+            14 if is(name, b"Content-Length") => {
+                self.head.framing = self.head.framing.length(value)?;
+            }
+            17 if is(name, b"Transfer-Encoding") => {
+                self.head.framing = self.head.framing.coding(value)?;
+            }
             _ => {}
         }
         Ok(())
     }
+
+    /// All have been taken in, and the head is of `len` bytes.
+    #[inline]
+    fn finish(self, len: usize, http10: bool) -> Result<(), Status> {
+        let head = self.head;
+        head.len = len;
+        head.http10 = http10;
+        head.keep_alive = self.connection.persists(http10);
+        if http10 && head.framing == Framing::Chunked {
+            // RFC 9112 §6.1: faulty framing; nobody speaks so.
+            return Err(Status::BadRequest);
+        }
+        // RFC 9110 §10.1.1: a client of HTTP/1.0 cannot mean it.
+        head.expects &= !http10;
+        Ok(())
+    }
+}
+
+/// Whether a field's name is `known`, which is given as it is nearly always written.
+#[inline(always)]
+fn is<const N: usize>(name: &[u8], known: &[u8; N]) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
 }
 
 impl From<Ambiguous> for Status {

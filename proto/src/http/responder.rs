@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use zerocache_store::Value;
 
-use super::output::{Content, Output, VALUE};
+use super::output::{Content, Output};
 use super::{ContentType, Status};
 use crate::Instant;
 
@@ -37,11 +37,7 @@ impl<'a> Responder<'a> {
 
     /// 200 and the value: with `Content-Length: 0` if it is empty, for a 204 would be a miss.
     pub fn value(self, value: Value<'_>) {
-        let content = match value {
-            Value::Inline(bytes) => Content::Copied(bytes),
-            Value::Shared(bytes) => Content::Shared(bytes),
-        };
-        self.output.answer(self.now, VALUE, b"", &content);
+        self.output.value(self.now, value);
     }
 
     /// A status with an empty body.

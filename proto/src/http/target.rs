@@ -13,13 +13,12 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::query::Query;
 use super::scan::find;
 use crate::Duration;
 
 /// Segments a path may have; more name nothing.
 const MAX_SEGMENTS: usize = 3;
-/// Digits beyond which Python reads no integer.
-const MAX_DIGITS: usize = 4300;
 const NONE: &[u8] = &[];
 
 /// The path cannot be one of a key or a page.
@@ -89,6 +88,17 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The key that `path` names in `region`, if it is written in the plainest way there is, with no
+    /// escape and no further slash: then it is what [`parse`](Self::parse) and [`key`](Self::key)
+    /// would say. None says nothing.
+    #[inline]
+    pub(crate) fn plain_key<'p>(path: &'p [u8], region: &str) -> Option<&'p [u8]> {
+        let key = path.strip_prefix(b"/")?.strip_prefix(region.as_bytes())?;
+        let key = key.strip_prefix(b"/")?;
+        let fits = (1..=Self::MAX_KEY).contains(&key.len());
+        (fits && find(key, [b'/', b'%']).is_none()).then_some(key)
+    }
+
     /// The decoded segments: none for `/`; the last is empty for a path that ends in a slash.
     #[must_use]
     pub fn segments(&self) -> &[Cow<'a, [u8]>] {
@@ -120,33 +130,19 @@ impl<'a> Target<'a> {
     /// The seconds `expiry` gives, clamped to 1..=99,999,999; none if it is absent or junk.
     #[must_use]
     pub fn expiry(&self) -> Option<u32> {
-        integer(&self.parameter(b"expiry")?)
+        Query::parse(self.query).expiry
     }
 
     /// How long a value is to live: [`Target::expiry`], else an hour.
     #[must_use]
     pub fn ttl(&self) -> Duration {
-        Duration::from_secs(self.expiry().unwrap_or(Self::DEFAULT_EXPIRY).into())
+        Query::parse(self.query).ttl()
     }
 
     /// Whether a write is to be spread: `recurse` is absent or exactly `1`.
     #[must_use]
     pub fn recurse(&self) -> bool {
-        self.parameter(b"recurse")
-            .is_none_or(|value| *value == b"1"[..])
-    }
-
-    /// The decoded value of the last parameter of that name.
-    #[must_use]
-    pub fn parameter(&self, name: &[u8]) -> Option<Cow<'a, [u8]>> {
-        let pairs = self.query?.rsplit(|byte| *byte == b'&');
-        for pair in pairs.filter(|pair| !pair.is_empty()) {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            if *form_decode(halves.next().unwrap_or_default()) == *name {
-                return Some(form_decode(halves.next().unwrap_or_default()));
-            }
-        }
-        None
+        Query::parse(self.query).recurse
     }
 }
 
@@ -182,65 +178,34 @@ fn decode(segment: &[u8]) -> Result<Cow<'_, [u8]>, InvalidTarget> {
     Ok(Cow::Owned(decoded))
 }
 
-/// Decodes half a query parameter. Malformed escapes stay as they are.
-fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if find(text, [b'%', b'+']).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, escape(after)) {
-            (b'%', Some(escaped)) => {
-                decoded.push(escaped);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            (b'+', _) => decoded.push(b' '),
-            _ => decoded.push(*byte),
-        }
-    }
-    Cow::Owned(decoded)
-}
-
 /// The byte whose two hex digits begin `text`.
-fn escape(text: &[u8]) -> Option<u8> {
+pub(super) fn escape(text: &[u8]) -> Option<u8> {
     let digit = |at| char::from(*text.get(at)?).to_digit(16);
     let value = digit(0)?.saturating_mul(16).saturating_add(digit(1)?);
     u8::try_from(value).ok()
 }
 
-/// An integer as Python's `int()` reads one: space around it, a sign, digits with single
-/// underscores between them.
-fn integer(text: &[u8]) -> Option<u32> {
-    let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ');
-    let start = text.iter().position(|byte| !is_space(byte))?;
-    let end = text.iter().rposition(|byte| !is_space(byte))?;
-    let text = text.get(start..=end)?;
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    let mut value = 0_u32;
-    let mut count = 0_usize;
-    let mut before = b'_';
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                count = count.saturating_add(1);
-                value = value
-                    .saturating_mul(10)
-                    .saturating_add((byte & 0x0f).into());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_plain_key_is_the_key(path in "/(london|lond|londonx|x)?/(k|/|%|%41|\\?|é|x{10}){0,3}", long: bool) {
+            let tail = if long { "x".repeat(Target::MAX_KEY - 8) } else { Default::default() };
+            let path = [path, tail].concat();
+            let target = Target::parse(path.as_bytes(), None);
+            let name = target.as_ref().map(Target::key);
+            let key = Target::plain_key(path.as_bytes(), "london");
+            if let Some(key) = key {
+                prop_assert_eq!(name, Ok(Ok(Some(Name { region: b"london", key }))));
+            } else if let Ok(Ok(Some(Name { region: b"london", key }))) = name {
+                // There was more to it.
+                prop_assert!(path.len() != key.len().saturating_add(8));
             }
-            b'_' if before != b'_' => {}
-            _ => return None,
         }
-        before = *byte;
     }
-    if before == b'_' || count > MAX_DIGITS {
-        return None;
-    }
-    let value = if negative { 0 } else { value };
-    Some(value.clamp(1, Target::MAX_EXPIRY))
 }

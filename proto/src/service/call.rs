@@ -10,7 +10,7 @@ use super::route::{Known, Refusal, Route};
 use super::{Change, Page, Stage, Write};
 use crate::cache::{Asked, CacheStats, NewRecord, NewValue, Refused, Shards, Stats};
 use crate::cluster::View;
-use crate::http::{Body, ContentType, Method, Request, Responder, Status, Target};
+use crate::http::{Body, ContentType, Method, Query, Request, Responder, Status, Target};
 use crate::op::{Ack, Scope};
 use crate::{Duration, Instant, Now, Region, Version};
 
@@ -70,32 +70,50 @@ pub fn call<S: Shards>(
     request: Request<'_>,
     responder: Responder<'_>,
 ) -> Outcome {
+    if let Some(key) = Target::plain_key(request.path, cx.view.own.as_str()) {
+        return record(cx, None, key, request, responder);
+    }
     let target = match Target::parse(request.path, request.query) {
         Ok(target) => target,
         Err(invalid) => return refuse(responder, invalid.into()),
     };
     let reading = matches!(request.method, Method::Get | Method::Head);
     match Route::of(&target) {
-        Ok(Route::Record { region, key }) => match request.method {
-            Method::Get | Method::Head => get(cx, region, key, responder),
-            Method::Put | Method::Delete => write(cx, region, key, &target, request, responder),
-            Method::Other => not_allowed(responder, "GET, HEAD, PUT, DELETE"),
-        },
+        Ok(Route::Record { region, key }) => {
+            let foreign = Some(region).filter(|region| *region != cx.view.own.as_str());
+            record(cx, foreign, key, request, responder)
+        }
         Ok(Route::Known(_)) if !reading => not_allowed(responder, "GET, HEAD"),
         Ok(Route::Known(known)) => page(cx, known, &request, responder),
         Err(refusal) => refuse(responder, refusal),
     }
 }
 
+/// A request for a key, under the own region's path or a `foreign` one's.
+#[inline]
+fn record<S: Shards>(
+    cx: Context<'_, S>,
+    foreign: Option<&str>,
+    key: &[u8],
+    request: Request<'_>,
+    responder: Responder<'_>,
+) -> Outcome {
+    match request.method {
+        Method::Get | Method::Head => get(cx, foreign, key, responder),
+        Method::Put | Method::Delete => write(cx, foreign, key, request, responder),
+        Method::Other => not_allowed(responder, "GET, HEAD, PUT, DELETE"),
+    }
+}
+
 fn get<S: Shards>(
     cx: Context<'_, S>,
-    region: &str,
+    foreign: Option<&str>,
     key: &[u8],
     responder: Responder<'_>,
 ) -> Outcome {
-    let asked = match region == cx.view.own.as_str() {
-        true => Asked::OwnRegion,
-        false => Asked::OtherRegion,
+    let asked = match foreign {
+        None => Asked::OwnRegion,
+        Some(_) => Asked::OtherRegion,
     };
     let hash = cx.shards.hash(key);
     cx.shards
@@ -109,31 +127,30 @@ fn get<S: Shards>(
 /// A PUT or DELETE: applied here, and spread if there is anybody to spread it to.
 fn write<S: Shards>(
     cx: Context<'_, S>,
-    region: &str,
+    foreign: Option<&str>,
     key: &[u8],
-    target: &Target<'_>,
     request: Request<'_>,
     responder: Responder<'_>,
 ) -> Outcome {
-    let origin = match origin(cx.view, region) {
-        Ok(origin) => origin,
-        Err(refusal) => return refuse(responder, refusal),
+    let other;
+    let origin = match foreign {
+        None => &cx.view.own,
+        Some(name) => {
+            other = match origin(cx.view, name) {
+                Ok(origin) => origin,
+                Err(refusal) => return refuse(responder, refusal),
+            };
+            &other
+        }
     };
-    let foreign = origin != cx.view.own;
-    let scope = scope(cx.view, &request, foreign, target.recurse());
+    let foreign = foreign.is_some();
+    let query = Query::parse(request.query);
+    let scope = scope(cx.view, &request, foreign, query.recurse);
     let version = request.version;
     let wanted = scope.local || scope.remote;
     let stored = match request.method {
-        Method::Put => put(
-            cx,
-            &origin,
-            key,
-            request.body,
-            target.ttl(),
-            version,
-            wanted,
-        ),
-        _ => delete(cx, &origin, key, version, foreign),
+        Method::Put => put(cx, origin, key, request.body, query.ttl(), version, wanted),
+        _ => delete(cx, origin, key, version, foreign),
     };
     let stored = match stored {
         Ok(stored) => stored,
@@ -168,7 +185,7 @@ fn write<S: Shards>(
         }
     };
     let write = Write {
-        region: origin,
+        region: origin.clone(),
         key: Bytes::copy_from_slice(key),
         change: stored.change,
         version: stored.version,
@@ -247,10 +264,9 @@ fn delete<S: Shards>(
     })
 }
 
-/// The region called `name`, without an allocation if it is a known one.
+/// The other region called `name`, without an allocation if it is a known one.
 fn origin(view: &View, name: &str) -> Result<Region, Refusal> {
-    let others = view.regions.iter().map(|region| &region.name);
-    let mut known = core::iter::once(&view.own).chain(others);
+    let mut known = view.regions.iter().map(|region| &region.name);
     match known.find(|region| region.as_str() == name) {
         Some(region) => Ok(region.clone()),
         None => Region::new(name).map_err(|_| Refusal::REGION),

@@ -61,7 +61,10 @@ impl ServerConn {
         if bytes.is_empty() {
             if matches!(self.phase, Phase::Busy | Phase::Head) {
                 self.phase = Phase::Idle;
-                self.rest(now);
+                // Else once the answers have left.
+                if self.output.is_drained() {
+                    self.rest(now);
+                }
             }
             if self.eof || self.closing {
                 self.output.last = true;

@@ -105,14 +105,20 @@ impl Block {
         Self::Packed(Box::default())
     }
 
+    #[inline(always)]
     pub(crate) fn new(key: &[u8], value: NewValue<'_>) -> Self {
         let bytes = value.as_slice();
-        if bytes.len() <= INLINE_MAX {
-            let mut block = Vec::with_capacity(key.len() + bytes.len());
-            block.extend_from_slice(key);
-            block.extend_from_slice(bytes);
-            return Self::Packed(block.into_boxed_slice());
+        if bytes.len() > INLINE_MAX {
+            return Self::split_off(key, value);
         }
+        let mut block = Vec::with_capacity(key.len() + bytes.len());
+        block.extend_from_slice(key);
+        block.extend_from_slice(bytes);
+        Self::Packed(block.into_boxed_slice())
+    }
+
+    #[cold]
+    fn split_off(key: &[u8], value: NewValue<'_>) -> Self {
         let value = match value {
             NewValue::Copy(bytes) => Bytes::copy_from_slice(bytes),
             NewValue::Shared(bytes) => bytes,
@@ -137,17 +143,36 @@ impl Block {
         }
     }
 
-    pub(crate) fn key(&self, key_len: usize) -> &[u8] {
+    /// Key and value.
+    #[inline]
+    pub(crate) fn split(&self, key_len: usize) -> (&[u8], Value<'_>) {
         match self {
-            Self::Packed(block) => &block[..key_len],
-            Self::Split(split) => &split.key,
+            Self::Packed(block) => {
+                let (key, value) = block.split_at(key_len);
+                (key, Value::Inline(value))
+            }
+            Self::Split(split) => (&split.key, Value::Shared(&split.value)),
         }
     }
+}
 
-    pub(crate) fn value(&self, key_len: usize) -> Value<'_> {
-        match self {
-            Self::Packed(block) => Value::Inline(&block[key_len..]),
-            Self::Split(split) => Value::Shared(&split.value),
-        }
+/// Whether two keys are the same: up to 32 bytes without a call.
+#[inline(always)]
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
     }
+    match one.len() {
+        8..=16 => have_same_ends::<8>(one, other),
+        17..=32 => have_same_ends::<16>(one, other),
+        _ => one == other,
+    }
+}
+
+/// Whether the first bytes are the same and the last ones, which in twice as many are all.
+#[inline(always)]
+fn have_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    let first = one.first_chunk::<N>().zip(other.first_chunk());
+    let last = one.last_chunk::<N>().zip(other.last_chunk());
+    first.is_some_and(|(one, other)| one == other) && last.is_some_and(|(one, other)| one == other)
 }

@@ -37,6 +37,11 @@ impl Bounds {
         }
     }
 
+    /// The most one entry may weigh.
+    pub(crate) fn heaviest(self) -> u32 {
+        u32::try_from(self.weight).unwrap_or(u32::MAX)
+    }
+
     /// What the store can really count up to.
     pub(crate) fn clamped(self) -> Self {
         Self {

@@ -19,10 +19,11 @@ pub struct Entry<'a, M> {
 
 impl<'a, M> Entry<'a, M> {
     #[inline]
-    pub(crate) fn new(node: &'a Node<M>, key_len: usize, expires: u64) -> Self {
+    pub(crate) fn new(node: &'a Node<M>, expires: u64) -> Self {
+        let (key, value) = node.split();
         Self {
-            key: node.block.key(key_len),
-            value: node.block.value(key_len),
+            key,
+            value,
             meta: &node.meta,
             expires,
         }

@@ -7,6 +7,7 @@ use core::option;
 use core::slice;
 
 use crate::block::{Block, Value};
+use crate::nodes::Node;
 
 /// Why an entry left the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,8 @@ pub enum Cause {
 
 /// An entry that has left the store.
 pub struct Removed<M> {
-    pub(crate) block: Block,
-    pub(crate) key_len: u32,
-    pub(crate) weight: u32,
+    pub(crate) node: Node<M>,
     pub(crate) expires: u64,
-    pub(crate) meta: M,
     pub(crate) cause: Cause,
 }
 
@@ -33,19 +31,19 @@ impl<M> Removed<M> {
     /// Its key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        self.block.key(self.key_len as usize)
+        self.node.split().0
     }
 
     /// Its value.
     #[must_use]
     pub fn value(&self) -> Value<'_> {
-        self.block.value(self.key_len as usize)
+        self.node.split().1
     }
 
     /// What the caller kept with it.
     #[must_use]
     pub fn meta(&self) -> &M {
-        &self.meta
+        &self.node.meta
     }
 
     /// When it expires or expired, in milliseconds; `u64::MAX`: never.
@@ -57,7 +55,7 @@ impl<M> Removed<M> {
     /// What it weighed.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        u64::from(self.weight)
+        u64::from(self.node.weight)
     }
 
     /// Why it left.
@@ -72,9 +70,9 @@ impl<M: fmt::Debug> fmt::Debug for Removed<M> {
         f.debug_struct("Removed")
             .field("key", &self.key())
             .field("value", &self.value().as_slice())
-            .field("meta", &self.meta)
+            .field("meta", &self.node.meta)
             .field("expires", &self.expires)
-            .field("weight", &self.weight)
+            .field("weight", &self.node.weight)
             .field("cause", &self.cause)
             .finish()
     }

@@ -9,8 +9,8 @@
 //!   the caller shares the store as it likes. Hashes are computed by the caller, once, and what a
 //!   put drives out comes back to be freed outside of the caller's lock.
 //!
-//! How it lies in memory: an index (`hashbrown::HashTable<u32>`) of places; the links of each place,
-//! two to a cache line, on which the recency list and the wheel run; and apart from them, in chunks
+//! How it lies in memory: an index of buckets, a place each; the links of each place, two to a
+//! cache line, on which the index, the recency list and the wheel run; and apart from them, in chunks
 //! that never move, what is read only once a key has been found.
 //!
 //! ```
@@ -49,6 +49,7 @@ mod bounds;
 mod entry;
 mod evicted;
 mod hash;
+mod index;
 mod links;
 mod nodes;
 #[cfg(test)]

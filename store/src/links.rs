@@ -5,6 +5,7 @@
 //!
 //! These lie in one vector, two to a cache line, apart from the bulk of the nodes: moving an entry
 //! to the front touches its neighbours' links and nothing else of theirs.
+//! The index threads its buckets through them too: see [`crate::index`].
 
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
@@ -15,12 +16,17 @@ pub(crate) const SENTINEL: u32 = 0;
 /// In `earlier`: not on the wheel.
 pub(crate) const UNTIMED: u32 = u32::MAX;
 
+/// In `chained`: a free place, in no bucket.
+const FREE: u32 = u32::MAX;
+
 #[derive(Clone, Copy)]
 pub(crate) struct Link {
     /// When the entry expires; `u64::MAX`: never.
     pub(crate) expires: u64,
-    /// Of its key.
-    pub(crate) tag: Tag,
+    /// The low half of its key's hash: the index goes by it, and most keys are told apart by it.
+    pub(crate) hash: u32,
+    /// The next entry in the same bucket of the index.
+    pub(crate) chained: u32,
     /// Towards the most recent.
     prev: u32,
     /// Towards the least recent.
@@ -28,30 +34,6 @@ pub(crate) struct Link {
     /// Neighbours in the wheel's slot: see [`crate::wheel`].
     pub(crate) earlier: u32,
     pub(crate) later: u32,
-}
-
-/// What tells most keys apart without a look at their bytes: the low half of the hash, and above it
-/// the length. One comparison.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tag(u64);
-
-impl Tag {
-    /// The key's length must fit 32 bits.
-    #[inline]
-    pub(crate) fn new(hash: u64, key: &[u8]) -> Self {
-        Self((hash & 0xffff_ffff) | ((key.len() as u64) << 32))
-    }
-
-    /// The hash the index goes by: it looks at the lowest bits and the highest.
-    #[inline]
-    pub(crate) fn hash(self) -> u64 {
-        (self.0 << 32) | (self.0 & 0xffff_ffff)
-    }
-
-    #[inline]
-    pub(crate) fn key_len(self) -> usize {
-        (self.0 >> 32) as usize
-    }
 }
 
 pub(crate) struct Links {
@@ -75,7 +57,7 @@ impl Links {
         self.used
     }
 
-    #[cfg(test)]
+    /// How many entries there may be without growth, and the sentinel.
     pub(crate) fn places(&self) -> usize {
         self.all.len()
     }
@@ -97,7 +79,8 @@ impl Links {
         }
         self.all.extend((begin..end).map(|place| Link {
             expires: 0,
-            tag: Tag(0),
+            hash: 0,
+            chained: FREE,
             prev: SENTINEL,
             next: match place + 1 {
                 _ if place == SENTINEL => SENTINEL,
@@ -120,10 +103,10 @@ impl Links {
 
     /// Takes a free place, of which there must be one, for the most recent entry.
     #[inline]
-    pub(crate) fn take(&mut self, tag: Tag, expires: u64) -> u32 {
+    pub(crate) fn take(&mut self, hash: u32, expires: u64) -> u32 {
         let place = self.free;
         let link = &mut self[place];
-        link.tag = tag;
+        link.hash = hash;
         link.expires = expires;
         self.free = link.next;
         self.used += 1;
@@ -131,11 +114,14 @@ impl Links {
         place
     }
 
-    /// Gives a place back, which must be off the wheel.
+    /// Gives a place back, which must be off the wheel and out of the index.
     #[inline]
     pub(crate) fn give(&mut self, place: u32) {
         self.unlink(place);
-        self[place].next = self.free;
+        let free = self.free;
+        let link = &mut self[place];
+        link.next = free;
+        link.chained = FREE;
         self.free = place;
         self.used -= 1;
     }
@@ -148,6 +134,13 @@ impl Links {
             self.unlink(place);
             self.link_first(place);
         }
+    }
+
+    /// The places in use, in the order they lie in memory, each with its link.
+    pub(crate) fn in_use(&mut self) -> impl Iterator<Item = (u32, &mut Link)> {
+        (0_u32..)
+            .zip(&mut self.all)
+            .filter(|(_, link)| link.chained != FREE)
     }
 
     /// The most recent entry.

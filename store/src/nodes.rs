@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
-use crate::block::Block;
+use crate::block::{Block, Value};
 
 const CHUNK_BITS: u32 = 10;
 pub(crate) const CHUNK: u32 = 1 << CHUNK_BITS;
@@ -14,7 +14,16 @@ pub(crate) const CHUNK: u32 = 1 << CHUNK_BITS;
 pub(crate) struct Node<M> {
     pub(crate) block: Block,
     pub(crate) meta: M,
+    pub(crate) key_len: u32,
     pub(crate) weight: u32,
+}
+
+impl<M> Node<M> {
+    /// Key and value.
+    #[inline]
+    pub(crate) fn split(&self) -> (&[u8], Value<'_>) {
+        self.block.split(self.key_len as usize)
+    }
 }
 
 pub(crate) struct Nodes<M>(Vec<Box<[Node<M>; CHUNK as usize]>>);
@@ -30,6 +39,7 @@ impl<M: Copy> Nodes<M> {
             .map(|_| Node {
                 block: Block::empty(),
                 meta: filler,
+                key_len: 0,
                 weight: 0,
             })
             .collect();

@@ -1,5 +1,6 @@
 //! What the structure adds to the semantics, which `tests/` hold.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use core::mem::size_of;
@@ -7,6 +8,7 @@ use std::vec;
 
 use bytes::Bytes;
 
+use crate::block::is_same;
 use crate::links::Link;
 use crate::nodes::Node;
 use crate::{
@@ -178,6 +180,60 @@ fn a_put_of_the_bounded_mode_looks_at_no_more_than_told() {
 }
 
 #[test]
+fn keys_of_one_hash_are_told_apart_in_whatever_order_they_go() {
+    let mut store: Tlru<u32> = Tlru::new(Bounds::entries(3_000), 1);
+    let key = |number: u32| (number * 7).to_le_bytes();
+    let value = |number: u32| number.to_le_bytes();
+    for number in 0..2_000_u32 {
+        // Four chains, which both the first growth and later ones must keep.
+        let put = store.put(
+            u64::from(number % 4),
+            &key(number),
+            NewValue::Copy(&value(number)),
+            number,
+            NEVER,
+            0,
+        );
+        assert!(put.is_ok_and(|put| put.stored && !put.replaced));
+    }
+    // From the middle of a chain, its end, its head.
+    for number in (0..2_000).filter(|number| number % 3 == 0) {
+        let removed = store.remove(u64::from(number % 4), &key(number), 0);
+        assert_eq!(removed.map(|removed| *removed.meta()), Some(number));
+    }
+    for number in 0..2_000 {
+        let entry = store.get(u64::from(number % 4), &key(number), 0);
+        let found = entry.map(|entry| (*entry.meta, entry.value.as_slice().to_vec()));
+        let expected = (number % 3 != 0).then(|| (number, value(number).to_vec()));
+        assert_eq!(found, expected);
+    }
+    assert!(store.get(5, &key(1), 0).is_none());
+}
+
+#[test]
+fn keys_that_differ_in_one_byte_are_different_at_any_length() {
+    for len in 0..80_usize {
+        let key: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        assert!(is_same(&key, &key.clone()));
+        assert!(!is_same(&key, &vec![0; len + 1]));
+        for at in 0..len {
+            let mut other = key.clone();
+            other[at] ^= 0x80;
+            assert!(!is_same(&key, &other), "{len} {at}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_one_byte_repeated_hash_apart_at_any_length() {
+    let state = SeededState::new(1);
+    let hashes: BTreeSet<u32> = (0..200)
+        .map(|len| hash_key(&state, &vec![b'a'; len]) as u32)
+        .collect();
+    assert_eq!(hashes.len(), 200);
+}
+
+#[test]
 fn hashes_depend_on_the_seed_alone() {
     let (one, same, other) = (
         SeededState::new(1),
@@ -185,7 +241,14 @@ fn hashes_depend_on_the_seed_alone() {
         SeededState::new(2),
     );
     let store: Tlru<()> = Tlru::new(Bounds::entries(1), 1);
-    for key in [&b""[..], b"a", b"key of sixteen b", &[7; 300]] {
+    for key in [
+        &b""[..],
+        b"a",
+        b"key of sixteen b",
+        &[7; 17],
+        &[7; 33],
+        &[7; 300],
+    ] {
         let hash = hash_key(&one, key);
         assert_eq!(hash, hash_key(&same, key));
         assert_ne!(hash, hash_key(&other, key));

@@ -3,15 +3,14 @@
 use core::fmt;
 use core::hash::BuildHasher;
 
-use hashbrown::HashTable;
-
-use crate::block::NewValue;
-use crate::bounds::{Bounds, Expiry, TooLarge, Weigher, by_size};
+use crate::block::{NewValue, is_same};
+use crate::bounds::{Bounds, Expiry, TooLarge, Weigher};
 use crate::entry::{Entry, Put};
 use crate::evicted::{Cause, Evicted, Removed};
 use crate::hash::{SeededState, hash_key};
-use crate::links::{Link, Links, Tag};
-use crate::nodes::{Node, Nodes};
+use crate::index::Index;
+use crate::links::{Link, Links, SENTINEL};
+use crate::nodes::Nodes;
 use crate::wheel::Wheel;
 
 mod room;
@@ -24,13 +23,16 @@ mod room;
 ///
 /// `M` is the caller's own note on each entry.
 pub struct Tlru<M, S = SeededState> {
-    index: HashTable<u32>,
+    index: Index,
     links: Links,
     nodes: Nodes<M>,
     wheel: Wheel,
     weight: u64,
     bounds: Bounds,
-    weigher: Weigher,
+    /// The most one entry may weigh.
+    heaviest: u32,
+    /// `None`: [`by_size`](crate::by_size), without a call.
+    weigher: Option<Weigher>,
     expiry: Expiry,
     hasher: S,
 }
@@ -49,13 +51,14 @@ impl<M: Copy, S> Tlru<M, S> {
     #[must_use]
     pub fn with_hasher(bounds: Bounds, hasher: S) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             links: Links::new(),
             nodes: Nodes::new(),
             wheel: Wheel::new(),
             weight: 0,
             bounds: bounds.clamped(),
-            weigher: by_size,
+            heaviest: bounds.heaviest(),
+            weigher: None,
             expiry: Expiry::default(),
             hasher,
         }
@@ -64,7 +67,7 @@ impl<M: Copy, S> Tlru<M, S> {
     /// Weighs with `weigher` from now on.
     #[must_use]
     pub fn with_weigher(mut self, weigher: Weigher) -> Self {
-        self.weigher = weigher;
+        self.weigher = Some(weigher);
         self
     }
 
@@ -79,8 +82,8 @@ impl<M: Copy, S> Tlru<M, S> {
     pub fn reserve(&mut self, entries: usize) {
         let entries = entries.min(self.bounds.entries);
         self.links.reserve(entries);
-        let (links, more) = (&self.links, entries.saturating_sub(self.links.used()));
-        self.index.reserve(more, |&place| links[place].tag.hash());
+        self.index
+            .reserve(&mut self.links, entries.saturating_add(1));
     }
 
     /// The hasher, for computing hashes away from the store with [`hash_key`].
@@ -89,12 +92,12 @@ impl<M: Copy, S> Tlru<M, S> {
     }
 
     /// The live entry under `key`, made the most recent one.
-    #[inline]
+    #[inline(always)]
     pub fn get(&mut self, hash: u64, key: &[u8], now: u64) -> Option<Entry<'_, M>> {
         let is_live = |link: &Link| !is_over(link.expires, now);
-        let (place, node) = find(&self.index, &self.links, &self.nodes, hash, key, is_live)?;
+        let (place, entry) = find(&self.index, &self.links, &self.nodes, hash, key, is_live)?;
         self.links.promote(place);
-        Some(Entry::new(node, key.len(), self.links[place].expires))
+        Some(entry)
     }
 
     /// The live entry under `key`, its recency left alone.
@@ -146,15 +149,14 @@ impl<M: Copy, S> Tlru<M, S> {
             Some(place) if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
                 self.wheel.renew(&mut self.links, place, expires);
-                self.nodes[place].meta = meta;
-                self.renew(place, key, value, weight, now, &mut put.evicted);
+                self.renew(place, key, value, weight, meta, now, &mut put.evicted);
             }
             None if put.stored => {
                 let weight = self.weigh(key, value.as_slice())?;
                 self.make_room(1, weight, now, &mut put.evicted);
                 self.insert(hash, key, value, weight, meta, expires);
             }
-            Some(place) => put.evicted.keep(self.take(place, Cause::Taken).block),
+            Some(place) => put.evicted.keep(self.take(place, Cause::Taken).node.block),
             None => {}
         }
         Ok(put)
@@ -238,13 +240,14 @@ impl<M: Copy, S> Tlru<M, S> {
     pub fn set_bounds(&mut self, bounds: Bounds, now: u64) -> Evicted<M> {
         let mut evicted = Evicted::new();
         self.bounds = bounds.clamped();
+        self.heaviest = bounds.heaviest();
         self.make_room(0, 0, now, &mut evicted);
         evicted
     }
 
     /// Removes everything.
     pub fn clear(&mut self) {
-        self.index = HashTable::new();
+        self.index = Index::new();
         self.links = Links::new();
         self.nodes = Nodes::new();
         self.wheel = Wheel::new();
@@ -259,7 +262,7 @@ impl<M: Copy, S> Tlru<M, S> {
             .map(|place| self.entry(place))
     }
 
-    #[inline(never)]
+    #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let any = |_: &Link| true;
         find(&self.index, &self.links, &self.nodes, hash, key, any).map(|(place, _)| place)
@@ -273,8 +276,7 @@ impl<M: Copy, S> Tlru<M, S> {
 
     #[inline]
     fn entry(&self, place: u32) -> Entry<'_, M> {
-        let link = &self.links[place];
-        Entry::new(&self.nodes[place], link.tag.key_len(), link.expires)
+        Entry::new(&self.nodes[place], self.links[place].expires)
     }
 
     /// Places there are for entries, and the sentinel's.
@@ -295,7 +297,7 @@ impl<M, S: BuildHasher> Tlru<M, S> {
 impl<M, S> fmt::Debug for Tlru<M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tlru")
-            .field("held", &self.index.len())
+            .field("held", &self.links.used())
             .field("weight", &self.weight)
             .field("bounds", &self.bounds)
             .field("expiry", &self.expiry)
@@ -314,22 +316,24 @@ fn is_over(expires: u64, now: u64) -> bool {
 /// others stay free; with a closure of each caller's own, so that the probe is inlined into each.
 #[inline(always)]
 fn find<'a, M>(
-    index: &HashTable<u32>,
+    index: &Index,
     links: &Links,
     nodes: &'a Nodes<M>,
     hash: u64,
     key: &[u8],
     is_wanted: impl Fn(&Link) -> bool,
-) -> Option<(u32, &'a Node<M>)> {
-    let tag = Tag::new(hash, key);
-    let mut found = None;
-    index.find(tag.hash(), |&place| {
+) -> Option<(u32, Entry<'a, M>)> {
+    let hash = hash as u32;
+    let mut place = index.first(hash);
+    while place != SENTINEL {
         let link = &links[place];
-        link.tag == tag && {
-            let node = &nodes[place];
-            found = Some((place, node));
-            node.block.key(key.len()) == key && is_wanted(link)
+        if link.hash == hash && is_wanted(link) {
+            let entry = Entry::new(&nodes[place], link.expires);
+            if is_same(entry.key, key) {
+                return Some((place, entry));
+            }
         }
-    })?;
-    found
+        place = link.chained;
+    }
+    None
 }

@@ -80,18 +80,34 @@ impl Wheel {
     }
 
     /// Puts `place`, which is on no wheel, where its time says.
+    #[inline(always)]
     pub(crate) fn link(&mut self, links: &mut Links, place: u32) {
         let expires = links[place].expires;
         if expires == u64::MAX {
             return;
         }
+        self.due = self.due.min(expires);
         // A clock that went back may ask for a time that was worked off: the earliest left then.
         let time = expires.max(self.cursor);
         let level = level_of(time ^ self.cursor);
         let digits = time >> shift(level);
-        self.due = self.due.min(expires);
-        self.turn = self.turn.min(digits << shift(level));
-        self.append(links, place, level, digits as usize % SLOTS);
+        let index = digits as usize % SLOTS;
+        let slot = (level * SLOTS) | index;
+        let (occupied, ends) = (&mut self.occupied[level], &mut self.ends[slot]);
+        let name = SLOT | slot as u32;
+        let earlier = if *occupied & (1 << index) == 0 {
+            *occupied |= 1 << index;
+            self.turn = self.turn.min(digits << shift(level));
+            ends.first = place;
+            name
+        } else {
+            links[ends.last].later = place;
+            ends.last
+        };
+        ends.last = place;
+        let link = &mut links[place];
+        link.earlier = earlier;
+        link.later = name;
     }
 
     /// Changes when `place` expires.
@@ -236,26 +252,6 @@ impl Wheel {
         // What the cursor has in its higher digits; the highest level has none above.
         let above = u64::MAX.checked_shl(shift as u32 + BITS).unwrap_or(0);
         (self.cursor & above) | ((index as u64) << shift)
-    }
-
-    #[inline]
-    fn append(&mut self, links: &mut Links, place: u32, level: usize, index: usize) {
-        let slot = (level * SLOTS) | index;
-        let name = SLOT | slot as u32;
-        let bit = 1 << index;
-        let ends = &mut self.ends[slot];
-        let earlier = if self.occupied[level] & bit == 0 {
-            self.occupied[level] |= bit;
-            ends.first = place;
-            name
-        } else {
-            links[ends.last].later = place;
-            ends.last
-        };
-        ends.last = place;
-        let link = &mut links[place];
-        link.earlier = earlier;
-        link.later = name;
     }
 }
 

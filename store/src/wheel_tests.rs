@@ -5,7 +5,7 @@ use std::vec;
 use proptest::prelude::*;
 
 use super::{LEVELS, Order, Wheel};
-use crate::links::{Links, Tag};
+use crate::links::Links;
 
 struct Bench {
     links: Links,
@@ -33,7 +33,7 @@ impl Bench {
         if self.links.is_full() {
             return None;
         }
-        let place = self.links.take(Tag::new(0, b""), expires);
+        let place = self.links.take(0, expires);
         self.wheel.link(&mut self.links, place);
         self.links_made += 1;
         if expires != u64::MAX {

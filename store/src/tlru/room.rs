@@ -4,31 +4,40 @@ use core::mem;
 
 use super::Tlru;
 use crate::block::{Block, NewValue};
-use crate::bounds::{Expiry, TooLarge};
+use crate::bounds::{Expiry, TooLarge, by_size};
 use crate::evicted::{Cause, Evicted, Removed};
-use crate::links::Tag;
 use crate::nodes::{CHUNK, Node};
 use crate::wheel::Order;
 
 impl<M: Copy, S> Tlru<M, S> {
     /// The weight of a new entry, if there may be such a one.
+    #[inline(always)]
     pub(super) fn weigh(&self, key: &[u8], value: &[u8]) -> Result<u32, TooLarge> {
-        let weight = (self.weigher)(key, value);
-        let limit = match self.bounds.entries {
-            0 => 0,
-            _ => self.bounds.weight.min(u64::from(u32::MAX)),
+        let weight = match self.weigher {
+            // Lengths are kept in as few bits as weights.
+            Some(_) if u32::try_from(key.len()).is_err() => return Err(self.too_large(u64::MAX)),
+            Some(weigher) => weigher(key, value),
+            None => by_size(key, value),
         };
-        match u32::try_from(weight) {
-            Ok(small)
-                if weight <= limit && self.bounds.entries > 0 && key.len() <= u32::MAX as usize =>
-            {
-                Ok(small)
-            }
-            _ => Err(TooLarge { weight, limit }),
+        if weight > u64::from(self.heaviest) || self.bounds.entries == 0 {
+            return Err(self.too_large(weight));
+        }
+        Ok(weight as u32)
+    }
+
+    #[cold]
+    fn too_large(&self, weight: u64) -> TooLarge {
+        TooLarge {
+            weight,
+            limit: match self.bounds.entries {
+                0 => 0,
+                _ => u64::from(self.heaviest),
+            },
         }
     }
 
     /// Stores a new entry; there is room.
+    #[inline(always)]
     pub(super) fn insert(
         &mut self,
         hash: u64,
@@ -41,16 +50,13 @@ impl<M: Copy, S> Tlru<M, S> {
         if self.links.is_full() {
             self.grow(meta);
         }
-        let tag = Tag::new(hash, key);
-        let place = self.links.take(tag, expires);
-        self.nodes[place] = Node {
-            block: Block::new(key, value),
-            meta,
-            weight,
-        };
-        let links = &self.links;
-        self.index
-            .insert_unique(tag.hash(), place, |&place| links[place].tag.hash());
+        let place = self.links.take(hash as u32, expires);
+        let node = &mut self.nodes[place];
+        node.block = Block::new(key, value);
+        node.meta = meta;
+        node.key_len = key.len() as u32;
+        node.weight = weight;
+        self.index.insert(&mut self.links, place);
         self.weight += u64::from(weight);
         self.wheel.link(&mut self.links, place);
     }
@@ -59,27 +65,37 @@ impl<M: Copy, S> Tlru<M, S> {
     fn grow(&mut self, filler: M) {
         self.nodes.extend(filler);
         self.links.extend(CHUNK, self.bounds.entries);
+        self.index.extend(&mut self.links);
     }
 
     /// Gives an entry, whose new time is set, another value and makes it the most recent one.
+    #[inline(always)]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a put is told, and what it found"
+    )]
     pub(super) fn renew(
         &mut self,
         place: u32,
         key: &[u8],
         value: NewValue<'_>,
         weight: u32,
+        meta: M,
         now: u64,
         evicted: &mut Evicted<M>,
     ) {
         // Live, most recent and weightless, it cannot be driven out by its own growth.
         self.links.promote(place);
         let node = &mut self.nodes[place];
-        self.weight -= u64::from(node.weight);
-        node.weight = weight;
+        node.meta = meta;
+        let before = mem::replace(&mut node.weight, weight);
+        self.weight -= u64::from(before);
         if !node.block.overwrite(key.len(), value.as_slice()) {
             evicted.keep(mem::replace(&mut node.block, Block::new(key, value)));
         }
-        self.make_room(0, weight, now, evicted);
+        if weight > before {
+            self.make_room(0, weight, now, evicted);
+        }
         self.weight += u64::from(weight);
     }
 
@@ -138,22 +154,20 @@ impl<M: Copy, S> Tlru<M, S> {
     }
 
     /// Takes an entry out of all three structures.
+    #[inline(always)]
     pub(super) fn take(&mut self, place: u32, cause: Cause) -> Removed<M> {
         self.wheel.unlink(&mut self.links, place);
-        let link = &self.links[place];
-        let (tag, expires) = (link.tag, link.expires);
-        if let Ok(found) = self.index.find_entry(tag.hash(), |&other| other == place) {
-            found.remove();
-        }
+        self.index.remove(&mut self.links, place);
+        let expires = self.links[place].expires;
         self.links.give(place);
         let node = &mut self.nodes[place];
         self.weight -= u64::from(node.weight);
         Removed {
-            block: mem::replace(&mut node.block, Block::empty()),
-            key_len: tag.key_len() as u32,
-            weight: node.weight,
+            node: Node {
+                block: mem::replace(&mut node.block, Block::empty()),
+                ..*node
+            },
             expires,
-            meta: node.meta,
             cause,
         }
     }

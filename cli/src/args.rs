@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
+use zerocache_driver::Admission;
 use zerocache_proto::cluster::StaticPeer;
 use zerocache_proto::{NodeId, Region};
 
@@ -140,6 +141,14 @@ pub(crate) struct Serve {
     #[arg(long, env = "ZEROCACHE_MAX_VALUE", value_name = "SIZE", default_value = "16MiB",
         value_parser = size)]
     pub(crate) max_value: u64,
+    /// The most connections at once; beyond, the one longest idle goes
+    #[arg(long, env = "ZEROCACHE_CONNECTIONS", value_name = "N", value_parser = entries,
+        default_value_t = Admission::default().connections)]
+    pub(crate) connections: usize,
+    /// The most connections at once from one address
+    #[arg(long, env = "ZEROCACHE_CONNECTIONS_PER_SOURCE", value_name = "N", value_parser = entries,
+        default_value_t = Admission::default().per_source)]
+    pub(crate) connections_per_source: usize,
     /// In how many independently locked parts to keep the values [default: as many as suit their
     /// number]
     #[arg(long, env = "ZEROCACHE_SHARDS", value_name = "N", value_parser = count)]

@@ -6,7 +6,7 @@ use crate::signals::{self, Signals};
 use serde_json::json;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use zerocache_driver::{Node, NodeBuilder, Runtime, StartError};
+use zerocache_driver::{Admission, Node, NodeBuilder, Runtime, StartError};
 use zerocache_proto::cache::Bounds;
 use zerocache_proto::op;
 use zerocache_tokio::Tokio;
@@ -67,6 +67,10 @@ fn builder<R: Runtime>(args: Serve) -> NodeBuilder<R> {
         .remote(Bounds {
             entries: args.remote_entries,
             weight: args.remote_bytes,
+        })
+        .admission(Admission {
+            connections: args.connections,
+            per_source: args.connections_per_source,
         })
         .max_value(usize::try_from(args.max_value).unwrap_or(usize::MAX))
         .ack(match args.ack {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod common;
+mod connections;
 mod demo;
 mod runtime;
 mod signals;

@@ -401,12 +401,12 @@ impl<R: Runtime> Inner<R> {
             let now = self.clock.mono();
             match result {
                 Ok(Answer { response, .. }) => {
-                    fetch.handle_response(now, attempt.id, response.status);
+                    fetch.handle_result(now, attempt.id, Ok(response.status));
                     body = response.body;
                 }
                 Err(Lost { failure, phase }) => {
                     fetch.handle_phase(attempt.id, phase);
-                    fetch.handle_failure(now, attempt.id, failure);
+                    fetch.handle_result(now, attempt.id, Err(failure));
                 }
             }
             last = Some(attempt.peer);

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use zerocache_proto::http::{self, ClientConn, ClientLimits, Outgoing, Response};
+use zerocache_proto::http::{ClientConn, ClientLimits, Outgoing, Response};
 use zerocache_proto::op::Phase;
 use zerocache_proto::{Duration, Failure, Instant};
 
@@ -256,13 +256,8 @@ fn poll_exchange<S: crate::runtime::Stream>(
             }
             Poll::Ready(Err(error)) => return Poll::Ready(Err(failure(&error))),
         }
-        match conn.poll_response() {
-            Some(Ok(response)) => return Poll::Ready(Ok(response)),
-            Some(Err(http::Error::Closed | http::Error::Truncated)) => {
-                return Poll::Ready(Err(Failure::Reset));
-            }
-            Some(Err(_)) => return Poll::Ready(Err(Failure::Malformed)),
-            None => {}
+        if let Some(result) = conn.poll_response() {
+            return Poll::Ready(result.map_err(Failure::from));
         }
     }
 }

@@ -44,6 +44,10 @@ struct World {
     now: Now,
     accepted: u64,
     asked: BTreeSet<u64>,
+    /// Connections that it will write no more to.
+    half_closed: BTreeSet<ConnId>,
+    /// Connections whose other ends take little at a time.
+    slow: BTreeSet<ConnId>,
 }
 
 impl World {
@@ -78,6 +82,8 @@ impl World {
             now,
             accepted: 0,
             asked: BTreeSet::new(),
+            half_closed: BTreeSet::new(),
+            slow: BTreeSet::new(),
         };
         world.obey();
         world
@@ -99,8 +105,15 @@ impl World {
                 Output::Connect { conn, .. } => {
                     self.asked.insert(conn);
                 }
-                Output::Close(ConnId::Out(conn)) => {
-                    self.asked.remove(&conn);
+                Output::Write(conn) => self.take(conn),
+                Output::HalfClose(conn) => {
+                    assert!(self.half_closed.insert(conn), "half-closes twice");
+                }
+                Output::Close(conn) => {
+                    assert!(!self.node.wants_read(conn) && self.node.write_buf(conn).is_empty());
+                    if let ConnId::Out(conn) = conn {
+                        self.asked.remove(&conn);
+                    }
                 }
                 Output::Resolve { token, host, port } => {
                     let addr = host.parse().map(|ip| SocketAddr::new(ip, port));
@@ -122,10 +135,24 @@ impl World {
         );
     }
 
+    /// Takes what there is to write on a connection, if its other end does.
+    fn take(&mut self, conn: ConnId) {
+        while !self.slow.contains(&conn) && !self.node.write_buf(conn).is_empty() {
+            assert!(!self.half_closed.contains(&conn), "writes after the end");
+            // In two parts.
+            let count = self.node.write_buf(conn).len().div_ceil(2);
+            self.node.handle(self.now, Input::Written { conn, count });
+        }
+    }
+
     fn pass(&mut self, time: Duration) {
         self.now = clock(self.now.mono + time);
         self.node.handle_timeout(self.now.mono);
         self.obey();
+        for conn in self.slow.clone() {
+            let count = self.node.write_buf(conn).len().min(100);
+            self.handle(Input::Written { conn, count });
+        }
     }
 
     /// One of the connections the node has asked for.
@@ -154,7 +181,11 @@ fn step(world: &mut World, script: &mut Script<'_>) {
         0 | 1 => world.pass(Duration::from_millis(u64::from(script.number()))),
         2 => {
             world.accepted += 1;
-            let from = SocketAddr::from((Ipv4Addr::new(10, 0, 0, script.below(4)), 40_000));
+            let host = script.below(4);
+            if host == 3 {
+                world.slow.insert(ConnId::In(world.accepted));
+            }
+            let from = SocketAddr::from((Ipv4Addr::new(10, 0, 0, host), 40_000));
             world.handle(Input::Accepted {
                 conn: world.accepted,
                 from,

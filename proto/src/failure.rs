@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::http;
+
 /// Why an exchange with a peer gave no answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
@@ -34,3 +36,12 @@ impl fmt::Display for Failure {
 }
 
 impl core::error::Error for Failure {}
+
+impl From<http::Error> for Failure {
+    fn from(error: http::Error) -> Self {
+        match error {
+            http::Error::Closed | http::Error::Truncated => Self::Reset,
+            http::Error::Malformed | http::Error::TooLarge => Self::Malformed,
+        }
+    }
+}

@@ -132,8 +132,8 @@ fn answers(kind: Kind, statuses: &[u16]) -> (usize, Verdict) {
         };
         used += 1;
         match status {
-            0 => fetch.handle_failure(at(9), attempt.id, Failure::Reset),
-            status => fetch.handle_response(at(9), attempt.id, *status),
+            0 => fetch.handle_result(at(9), attempt.id, Err(Failure::Reset)),
+            status => fetch.handle_result(at(9), attempt.id, Ok(*status)),
         }
     }
     (used, fetch.poll_event().expect("a verdict"))
@@ -183,16 +183,16 @@ fn what_the_answers_come_to() {
 fn the_error_says_who_was_asked_and_what_went_wrong() {
     let mut fetch = Checked::new(Fetch::new(at(0), view(2, &[1]), 0, Kind::Put, Rng::new(1)));
     let first = fetch.poll_transmit(at(0)).expect("first");
-    fetch.handle_failure(at(2), first.id, Failure::Refused);
+    fetch.handle_result(at(2), first.id, Err(Failure::Refused));
     let second = fetch.poll_transmit(at(2)).expect("second");
     fetch.handle_phase(first.id, Phase::Write);
     fetch.handle_phase(second.id, Phase::Read);
     assert_eq!(second.deadline, at(502));
     fetch.handle_timeout(at(502));
     // What was given up may still answer; nobody listens.
-    fetch.handle_response(at(503), second.id, 200);
+    fetch.handle_result(at(503), second.id, Ok(200));
     let third = fetch.poll_transmit(at(502)).expect("third");
-    fetch.handle_response(at(560), third.id, 503);
+    fetch.handle_result(at(560), third.id, Ok(503));
     let Some(Verdict::Unreachable(error)) = fetch.poll_event() else {
         unreachable!("no verdict")
     };
@@ -256,7 +256,7 @@ fn each_local_node_is_first_choice_equally_often() {
             ));
             let attempt = fetch.poll_transmit(at(0)).expect("an attempt");
             // A fallback takes no turn.
-            fetch.handle_failure(at(1), attempt.id, Failure::Refused);
+            fetch.handle_result(at(1), attempt.id, Err(Failure::Refused));
             first[who(&attempt) as usize - 1] += 1;
             let fallback = fetch.poll_transmit(at(1)).map(|next| who(&next));
             assert_eq!(fallback, (n > 1).then(|| who(&attempt) % n + 1));
@@ -313,10 +313,10 @@ proptest! {
             let id = asked.len() as u8 - 1;
             now = due.min(now + Duration::from_millis(wait));
             match step {
-                1 => fetch.handle_failure(now, id, Failure::Reset),
-                2 => fetch.handle_response(now, id, 404),
-                3 => fetch.handle_response(now, id, 100 + status % 500),
-                4 => fetch.handle_response(now, id.wrapping_sub(1), 200),
+                1 => fetch.handle_result(now, id, Err(Failure::Reset)),
+                2 => fetch.handle_result(now, id, Ok(404)),
+                3 => fetch.handle_result(now, id, Ok(100 + status % 500)),
+                4 => fetch.handle_result(now, id.wrapping_sub(1), Ok(200)),
                 _ => fetch.handle_timeout(now),
             }
         };

@@ -163,7 +163,8 @@ impl Net {
                 };
                 self.mail.push_back((place, mail));
             }
-            Output::Send { conn, bytes } => self.send((place, conn), bytes),
+            Output::Write(conn) => self.write_out(place, conn),
+            Output::HalfClose(conn) => self.send((place, conn), Vec::new()),
             Output::Close(conn) => {
                 self.send((place, conn), Vec::new());
                 self.far_ends.remove(&(place, conn));
@@ -200,6 +201,20 @@ impl Net {
         self.mail
             .push_back((place, Mail::Accepted(self.accepted, from)));
         conn
+    }
+
+    /// Takes what a node has to write, all of it.
+    fn write_out(&mut self, place: usize, conn: ConnId) {
+        let node = &mut self.nodes[place];
+        let mut bytes = Vec::new();
+        while !node.write_buf(conn).is_empty() {
+            let count = node.write_buf(conn).len();
+            bytes.extend_from_slice(node.write_buf(conn));
+            node.handle(self.now, Input::Written { conn, count });
+        }
+        if !bytes.is_empty() {
+            self.send((place, conn), bytes);
+        }
     }
 
     fn send(&mut self, near: End, bytes: Vec<u8>) {

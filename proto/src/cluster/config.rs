@@ -89,6 +89,34 @@ pub struct Config {
     pub mdns: Option<mdns::Config>,
 }
 
+impl Config {
+    /// A node that is reached at this address, under the id that follows from it: without multicast,
+    /// and without peers as long as it is given none.
+    #[must_use]
+    pub fn node(region: Region, addr: SocketAddr) -> Self {
+        let me = Me {
+            id: NodeId::derive(&region, addr),
+            addr: Some(addr),
+            port: addr.port(),
+        };
+        Self {
+            me: Some(me),
+            ..Self::client(region)
+        }
+    }
+
+    /// A client: without multicast, and without peers as long as it is given none.
+    #[must_use]
+    pub const fn client(region: Region) -> Self {
+        Self {
+            region,
+            me: None,
+            peers: Vec::new(),
+            mdns: None,
+        }
+    }
+}
+
 /// The node this is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Me {

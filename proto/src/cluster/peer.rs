@@ -20,6 +20,19 @@ pub struct Peer {
     pub capable: bool,
 }
 
+impl Peer {
+    /// One of ours that is reached at this address, under the id that follows from it.
+    #[must_use]
+    pub fn at(region: Region, addr: SocketAddr) -> Self {
+        Self {
+            id: NodeId::derive(&region, addr),
+            region,
+            addr,
+            capable: true,
+        }
+    }
+}
+
 /// Who told of a peer. Each holds a lease of its own on the entry, which leaves with the last one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Source {

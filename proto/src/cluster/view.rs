@@ -48,6 +48,29 @@ impl View {
         }
     }
 
+    /// These nodes, for a client that knows whom to ask and needs no [`Cluster`](super::Cluster) to
+    /// find and watch them; other regions stand in the order of their first nodes here.
+    #[must_use]
+    pub fn of(own: Region, nodes: impl IntoIterator<Item = Peer>) -> Self {
+        let mut view = Self::empty(own, None);
+        for node in nodes {
+            if node.region == view.own {
+                view.local.push(Arc::new(node));
+                continue;
+            }
+            let known = view.regions.iter_mut().find(|r| r.name == node.region);
+            match known {
+                Some(region) => region.peers.push(Arc::new(node)),
+                None => view.regions.push(RegionView {
+                    name: node.region.clone(),
+                    latency: Duration::ZERO,
+                    peers: [Arc::new(node)].into(),
+                }),
+            }
+        }
+        view
+    }
+
     /// Whether there is nobody to send a request to.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -59,5 +82,29 @@ impl View {
         self.local
             .iter()
             .chain(self.regions.iter().flat_map(|region| &region.peers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_stand_in_their_regions_as_they_are_named() {
+        let node =
+            |region: &str, n: u8| Peer::at(region.parse().unwrap(), ([10, 0, 0, n], 6789).into());
+        let nodes = [
+            node("paris", 1),
+            node("london", 2),
+            node("oslo", 3),
+            node("paris", 4),
+            node("london", 5),
+        ];
+        let view = View::of("london".parse().unwrap(), nodes.clone());
+        let order: Vec<_> = view.peers().map(|peer| (**peer).clone()).collect();
+        let expected = [1, 4, 0, 3, 2].map(|place| nodes[place].clone());
+        assert_eq!(order, expected);
+        assert_eq!((view.local.len(), view.regions.len()), (2, 2));
+        assert!(View::of("london".parse().unwrap(), []).is_empty());
     }
 }

@@ -106,7 +106,7 @@ impl Exchanges {
                 if let Some(outbound) = self.conns.get_mut(&conn) {
                     outbound.http.send(exchange.order.request.clone());
                     outbound.exchange = Some(exchange);
-                    outbound.flush(now, conn, output);
+                    output.push_back(Output::Write(ConnId::Out(conn)));
                 }
             }
             None => self.connect(exchange, timers, output),
@@ -133,9 +133,24 @@ impl Exchanges {
         output.push_back(Output::Connect { conn, addr });
     }
 
-    pub(super) fn connected(&mut self, conn: u64, now: Instant, output: &mut VecDeque<Output>) {
+    pub(super) fn connected(&self, conn: u64, output: &mut VecDeque<Output>) {
+        if !self.write_buf(conn).is_empty() {
+            output.push_back(Output::Write(ConnId::Out(conn)));
+        }
+    }
+
+    pub(super) fn is_open(&self, conn: u64) -> bool {
+        self.conns.contains_key(&conn)
+    }
+
+    pub(super) fn write_buf(&self, conn: u64) -> &[u8] {
+        let outbound = self.conns.get(&conn);
+        outbound.map_or(&[], |outbound| outbound.http.write_buf())
+    }
+
+    pub(super) fn written(&mut self, now: Instant, conn: u64, count: usize) {
         if let Some(outbound) = self.conns.get_mut(&conn) {
-            outbound.flush(now, conn, output);
+            outbound.http.handle_written(now, count);
         }
     }
 
@@ -167,19 +182,6 @@ impl Exchanges {
 }
 
 impl Outbound {
-    fn flush(&mut self, now: Instant, conn: u64, output: &mut VecDeque<Output>) {
-        let mut bytes = Vec::new();
-        while !self.http.write_buf().is_empty() {
-            let n = self.http.write_buf().len();
-            bytes.extend_from_slice(self.http.write_buf());
-            self.http.handle_written(now, n);
-        }
-        if !bytes.is_empty() {
-            let conn = ConnId::Out(conn);
-            output.push_back(Output::Send { conn, bytes });
-        }
-    }
-
     /// Reads as much of `bytes` as belongs to the answer at hand.
     fn feed(&mut self, now: Instant, mut bytes: &[u8]) -> Option<Result<Response, Error>> {
         if bytes.is_empty() {
@@ -258,7 +260,6 @@ impl Node {
             return;
         }
         let result = outbound.feed(now.mono, bytes);
-        outbound.flush(now.mono, conn, &mut self.output);
         match result {
             None => {}
             Some(Ok(response)) => {
@@ -272,8 +273,7 @@ impl Node {
                 self.output.push_back(Output::Close(ConnId::Out(conn)));
                 self.broken(now, conn);
             }
-            Some(Err(Error::Truncated)) => self.failed(now, conn, Failure::Reset),
-            Some(Err(_)) => self.failed(now, conn, Failure::Malformed),
+            Some(Err(error)) => self.failed(now, conn, error.into()),
         }
     }
 
@@ -299,7 +299,7 @@ impl Node {
     /// An exchange has failed, and its connection is of no further use.
     pub(super) fn failed(&mut self, now: Now, conn: u64, why: Failure) {
         self.timers.set(Timer::Exchange(conn), None);
-        if self.exchanges.conns.contains_key(&conn) {
+        if self.exchanges.is_open(conn) {
             self.output.push_back(Output::Close(ConnId::Out(conn)));
         }
         if let Some(exchange) = self.exchanges.forget(conn) {

@@ -19,6 +19,12 @@ pub(super) struct Inbound {
     waiting: Vec<u8>,
     /// The other end will send no more, once `waiting` is read.
     ended: bool,
+    /// The connection has been told so.
+    end_told: bool,
+    /// The embedder has been told that there is something to write.
+    writing: bool,
+    /// It has been told to shut the write half down.
+    half_closed: bool,
     /// The answer to give when its spread is acknowledged.
     reply: Option<Status>,
 }
@@ -42,6 +48,9 @@ impl Node {
             from,
             waiting: Vec::new(),
             ended: false,
+            end_told: false,
+            writing: false,
+            half_closed: false,
             reply: None,
         };
         self.inbound.insert(conn, inbound);
@@ -68,6 +77,14 @@ impl Node {
         }
     }
 
+    /// The socket took bytes: there may be room for further answers.
+    pub(super) fn written(&mut self, now: Now, conn: u64, count: usize) {
+        if let Some(inbound) = self.inbound.get_mut(&conn) {
+            inbound.http.handle_written(now.mono, count);
+            self.pump(now, conn);
+        }
+    }
+
     pub(super) fn forget(&mut self, conn: u64) {
         self.inbound.remove(&conn);
         self.timers.set(Timer::Inbound(conn), None);
@@ -83,26 +100,34 @@ impl Node {
         }
     }
 
-    /// Answers what is there to be answered and sends what is there to be sent.
+    /// Answers what is there to be answered, as far as there is room for answers.
     pub(super) fn pump(&mut self, now: Now, conn: u64) {
         loop {
             self.answer(now, conn);
             let Some(inbound) = self.inbound.get_mut(&conn) else {
                 return;
             };
-            let sent = inbound.flush(now.mono, conn, &mut self.output);
-            if !inbound.refeed(now.mono) && !sent {
+            if !inbound.refeed(now.mono) {
                 break;
             }
         }
-        let Some(inbound) = self.inbound.get(&conn) else {
+        let Some(inbound) = self.inbound.get_mut(&conn) else {
             return;
         };
         self.timers
             .set(Timer::Inbound(conn), inbound.http.poll_timeout());
         if inbound.http.is_closed() {
             self.output.push_back(Output::Close(ConnId::In(conn)));
-            self.forget(conn);
+            return self.forget(conn);
+        }
+        let writes = !inbound.http.write_buf().is_empty();
+        if writes && !inbound.writing {
+            self.output.push_back(Output::Write(ConnId::In(conn)));
+        }
+        inbound.writing = writes;
+        if inbound.http.wants_linger() && !inbound.half_closed {
+            inbound.half_closed = true;
+            self.output.push_back(Output::HalfClose(ConnId::In(conn)));
         }
     }
 
@@ -175,35 +200,17 @@ impl Inbound {
         let taken = self.feed(now, &waiting);
         self.waiting = waiting;
         self.waiting.drain(..taken);
-        if taken == 0 && self.waiting.is_empty() && self.ended && !self.http.read_buf().is_empty() {
-            self.ended = false;
+        let end = self.ended && !self.end_told && self.waiting.is_empty();
+        if taken == 0 && end && !self.http.read_buf().is_empty() {
+            self.end_told = true;
             self.http.handle_read(now, 0);
             return true;
         }
         taken > 0
     }
 
-    /// Sends what is to be sent; whether there was anything.
-    fn flush(
-        &mut self,
-        now: Instant,
-        conn: u64,
-        output: &mut alloc::collections::VecDeque<Output>,
-    ) -> bool {
-        let mut bytes = Vec::new();
-        loop {
-            let n = self.http.write_buf().len();
-            if n == 0 {
-                break;
-            }
-            bytes.extend_from_slice(self.http.write_buf());
-            self.http.handle_written(now, n);
-        }
-        let sent = !bytes.is_empty();
-        if sent {
-            let conn = ConnId::In(conn);
-            output.push_back(Output::Send { conn, bytes });
-        }
-        sent
+    /// Whether it takes more; it does not while answers are due or not taken.
+    pub(super) fn wants_read(&self) -> bool {
+        !self.ended && self.waiting.is_empty()
     }
 }

@@ -18,11 +18,11 @@
 //!
 //! ```
 //! use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
-//! use zerocache_proto::{Instant, NodeId, Now, Region, cluster};
+//! use zerocache_proto::{Instant, Now, Region, cluster};
 //!
-//! let me = cluster::Me { id: NodeId::from_bits(0xa1), addr: None, port: 6789 };
 //! let region = Region::new("london").expect("a valid name");
-//! let cluster = cluster::Config { region, me: Some(me), peers: vec![], mdns: None };
+//! let addr = "10.0.0.1:6789".parse().expect("an address");
+//! let cluster = cluster::Config::node(region, addr);
 //! let now = Now { mono: Instant::from_millis(1), unix_ms: 1_700_000_000_000 };
 //! let mut node = Node::new(now, Config::new(cluster, 42));
 //! node.handle(now, Input::Announce);
@@ -35,11 +35,13 @@
 //! let conn = ConnId::In(1);
 //! node.handle(now, Input::Received { conn, bytes });
 //!
-//! let sent = core::iter::from_fn(|| node.poll_output()).find_map(|output| match output {
-//!     Output::Send { conn: ConnId::In(1), bytes } => Some(bytes),
-//!     _ => None,
-//! });
-//! assert!(sent.expect("both answers, in one piece").ends_with(b"\r\n\r\nvalue"));
+//! // Both answers wait to be written. A socket may take a part only: say how much it took.
+//! let outputs: Vec<_> = core::iter::from_fn(|| node.poll_output()).collect();
+//! assert!(outputs.contains(&Output::Write(conn)));
+//! assert!(node.write_buf(conn).ends_with(b"\r\n\r\nvalue"));
+//! let count = node.write_buf(conn).len();
+//! node.handle(now, Input::Written { conn, count });
+//! assert!(node.write_buf(conn).is_empty());
 //! ```
 
 mod exchange;
@@ -50,7 +52,6 @@ mod timers;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::cache::{self, Shards, Unsharded};
@@ -136,6 +137,13 @@ pub enum Input<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// The socket took bytes of [`Node::write_buf`].
+    Written {
+        /// Of which connection.
+        conn: ConnId,
+        /// So many.
+        count: usize,
+    },
     /// A connection has broken.
     Closed(ConnId),
     /// A connection asked for is there.
@@ -171,14 +179,13 @@ pub enum Input<'a> {
 /// Something to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
-    /// Send bytes.
-    Send {
-        /// On which connection.
-        conn: ConnId,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// Close a connection once what was to be sent is; the node has forgotten it.
+    /// Write what [`Node::write_buf`] holds for this connection, as the socket takes it, and report
+    /// [`Input::Written`] until it holds nothing; said again when there is more after that.
+    Write(ConnId),
+    /// All is written: shut the write half of the connection down and read on, or a reset could
+    /// overtake the answer (RFC 9112 §9.6).
+    HalfClose(ConnId),
+    /// Close a connection; the node has forgotten it.
     Close(ConnId),
     /// Make a connection and report [`Input::Connected`] or [`Input::ConnectFailed`]; unless
     /// [`Output::Close`] comes first.
@@ -344,9 +351,13 @@ impl Node {
                 conn: ConnId::Out(conn),
                 bytes,
             } => self.answered(now, conn, bytes),
+            Input::Written { conn, count } => match conn {
+                ConnId::In(conn) => self.written(now, conn, count),
+                ConnId::Out(conn) => self.exchanges.written(mono, conn, count),
+            },
             Input::Closed(ConnId::In(conn)) => self.forget(conn),
             Input::Closed(ConnId::Out(conn)) => self.broken(now, conn),
-            Input::Connected(conn) => self.exchanges.connected(conn, mono, &mut self.output),
+            Input::Connected(conn) => self.exchanges.connected(conn, &mut self.output),
             Input::ConnectFailed { conn, why } => self.failed(now, conn, why),
             Input::Datagram(datagram) => self.cluster.handle_datagram(mono, datagram),
             Input::Interface(interface) => self.cluster.handle_interface(mono, interface),
@@ -368,6 +379,28 @@ impl Node {
     /// The next thing to do; poll until there is none, after `new` and each [`handle`](Self::handle).
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
+    }
+
+    /// What there is to write to a connection's socket; nothing to one the node does not know.
+    #[must_use]
+    pub fn write_buf(&self, conn: ConnId) -> &[u8] {
+        match conn {
+            ConnId::In(conn) => {
+                let inbound = self.inbound.get(&conn);
+                inbound.map_or(&[], |inbound| inbound.http.write_buf())
+            }
+            ConnId::Out(conn) => self.exchanges.write_buf(conn),
+        }
+    }
+
+    /// Whether to read from a connection's socket. Not while who is at its other end is owed answers,
+    /// or does not take them: what is read all the same is kept, up to a limit where it is closed.
+    #[must_use]
+    pub fn wants_read(&self, conn: ConnId) -> bool {
+        match conn {
+            ConnId::In(conn) => self.inbound.get(&conn).is_some_and(Inbound::wants_read),
+            ConnId::Out(conn) => self.exchanges.is_open(conn),
+        }
     }
 
     /// When to come back with [`Input::Tick`].

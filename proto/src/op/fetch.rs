@@ -295,11 +295,15 @@ impl Fetch {
         }
     }
 
-    /// Attempt `id` was answered, whole, with an HTTP `status`.
-    pub fn handle_response(&mut self, now: Instant, id: u8, status: u16) {
+    /// Attempt `id` was answered, whole, with this HTTP status, or came to nothing.
+    pub fn handle_result(&mut self, now: Instant, id: u8, result: Result<u16, Failure>) {
         if self.current.as_ref().is_none_or(|c| c.attempt.id != id) {
             return;
         }
+        let status = match result {
+            Ok(status) => status,
+            Err(failure) => return self.step(now, Why::Failed(failure)),
+        };
         match (self.kind, status) {
             (Kind::Get, 200) => self.settle(Verdict::Hit),
             (Kind::Put, 200..=299) => self.settle(Verdict::Stored),
@@ -309,13 +313,6 @@ impl Fetch {
             (_, 404 | 408 | 429) => self.step(now, Why::Status(status)),
             (_, 400..=499) => self.settle(Verdict::Refused { status }),
             _ => self.step(now, Why::Status(status)),
-        }
-    }
-
-    /// Attempt `id` came to nothing.
-    pub fn handle_failure(&mut self, now: Instant, id: u8, failure: Failure) {
-        if self.current.as_ref().is_some_and(|c| c.attempt.id == id) {
-            self.step(now, Why::Failed(failure));
         }
     }
 

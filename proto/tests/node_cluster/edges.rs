@@ -261,3 +261,54 @@ fn expired_values_are_freed_however_busy_the_node_is() {
     }
     assert_eq!(net.node(0).facts(net.clock()).cache.local.bytes, 0);
 }
+
+#[test]
+fn who_is_refused_hears_the_end_at_once_and_is_heard_out() {
+    let mut net = Net::new(&["london"]);
+    let conn = net.open(0);
+    net.write(0, conn, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n");
+    assert!(net.read(conn).0.starts_with("HTTP/1.1 400"));
+    assert!(net.is_half_closed(conn), "no time has passed");
+    net.write(0, conn, b"what was under way already");
+    assert!(net.is_half_closed(conn));
+    net.write(0, conn, b"");
+    assert!(net.read(conn).1, "it has hung up, too");
+}
+
+#[test]
+fn who_does_not_read_is_not_read_from_and_gets_all_later() {
+    let mut net = Net::new(&["london"]);
+    let value = "v".repeat(10_000);
+    net.ask(0, "PUT /london/k?expiry=600", &value);
+    let conn = net.open_deaf(0);
+    let requests = b"GET /london/k HTTP/1.1\r\n\r\n".repeat(2_000);
+    let id = ConnId::In(conn);
+    let mut parts = requests.chunks(100);
+    for part in parts.by_ref() {
+        net.write(0, conn, part);
+        if !net.node(0).wants_read(id) {
+            break;
+        }
+    }
+    assert!(parts.len() > 0, "reads all, however much is not taken");
+    assert!(net.node(0).write_buf(id).len() < 200_000);
+    let mut heard = String::new();
+    loop {
+        net.hear(0, conn, 100_000);
+        let (text, closed) = net.read(conn);
+        assert!(!closed);
+        if text.is_empty() {
+            break;
+        }
+        heard += &text;
+        if let Some(part) = parts.next() {
+            net.write(0, conn, part);
+        }
+    }
+    assert_eq!(heard.matches("HTTP/1.1 200").count(), 2_000);
+    // Another one, who takes nothing at all, is given up.
+    let conn = net.open_deaf(0);
+    net.write(0, conn, &requests);
+    net.run(15 * SECOND);
+    assert!(net.read(conn).1);
+}

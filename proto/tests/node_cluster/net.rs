@@ -44,6 +44,9 @@ enum End {
 #[derive(Default)]
 struct Client {
     bytes: Vec<u8>,
+    /// It takes nothing by itself.
+    deaf: bool,
+    half_closed: bool,
     closed: bool,
 }
 
@@ -272,7 +275,8 @@ impl Net {
     fn drain(&mut self, node: usize) {
         while let Some(output) = self.nodes[node].poll_output() {
             match output {
-                Output::Send { conn, bytes } => self.send(node, conn, bytes),
+                Output::Write(conn) => self.write_out(node, conn),
+                Output::HalfClose(conn) => self.half_close(node, conn),
                 Output::Close(conn) => self.close(node, conn),
                 Output::Connect { conn, addr } => self.connect(node, conn, addr),
                 Output::Resolve { token, host, port } => {
@@ -350,6 +354,36 @@ impl Net {
         }
     }
 
+    /// Takes what the node has to write, all of it unless it is for a deaf client.
+    fn write_out(&mut self, node: usize, conn: ConnId) {
+        let end = self.links.get(&(node, conn));
+        if matches!(end, Some(End::Client(id)) if self.clients[id].deaf) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        while !self.nodes[node].write_buf(conn).is_empty() {
+            let part = self.nodes[node].write_buf(conn);
+            let count = part.len();
+            bytes.extend_from_slice(part);
+            let now = self.clock();
+            self.nodes[node].handle(now, Input::Written { conn, count });
+        }
+        if !bytes.is_empty() {
+            self.send(node, conn, bytes);
+        }
+    }
+
+    fn half_close(&mut self, from: usize, conn: ConnId) {
+        match self.links.get(&(from, conn)).copied() {
+            Some(End::Node(to, end)) => {
+                let delay = self.latency(from, to);
+                self.post(delay, to, Event::Bytes(end, Vec::new()));
+            }
+            Some(End::Client(id)) => self.clients.entry(id).or_default().half_closed = true,
+            None => {}
+        }
+    }
+
     fn close(&mut self, from: usize, conn: ConnId) {
         match self.links.remove(&(from, conn)) {
             Some(End::Node(to, end)) => {
@@ -374,6 +408,26 @@ impl Net {
         conn
     }
 
+    /// That of a client which takes no more of the answers than it is told to.
+    pub(crate) fn open_deaf(&mut self, node: usize) -> u64 {
+        let conn = self.open(node);
+        self.clients.entry(conn).or_default().deaf = true;
+        conn
+    }
+
+    /// A deaf client takes so many bytes, or as many as there are.
+    pub(crate) fn hear(&mut self, node: usize, client: u64, most: usize) {
+        let (conn, mut left) = (ConnId::In(client), most);
+        while left > 0 && !self.nodes[node].write_buf(conn).is_empty() {
+            let part = self.nodes[node].write_buf(conn);
+            let part = part[..part.len().min(left)].to_vec();
+            let count = part.len();
+            left -= count;
+            self.send(node, conn, part);
+            self.input(node, Input::Written { conn, count });
+        }
+    }
+
     pub(crate) fn write(&mut self, node: usize, conn: u64, bytes: &[u8]) {
         let conn = ConnId::In(conn);
         self.input(node, Input::Received { conn, bytes });
@@ -385,6 +439,13 @@ impl Net {
         let client = self.clients.get_mut(&conn).expect("opened");
         let bytes = core::mem::take(&mut client.bytes);
         (String::from_utf8(bytes).expect("text"), client.closed)
+    }
+
+    /// Whether the node will send no more on a client's connection, which it still reads.
+    pub(crate) fn is_half_closed(&self, conn: u64) -> bool {
+        self.clients
+            .get(&conn)
+            .is_some_and(|client| client.half_closed && !client.closed)
     }
 
     /// Sends a request over a new connection; status, body, and how long that took.

@@ -66,10 +66,6 @@ pub(crate) fn within(work: impl FnOnce() + Send + 'static) {
 pub(crate) trait Server: 'static {
     const NAME: &'static str;
 
-    /// Whether who is refused and does not hang up waits two seconds for the end: a core that is driven
-    /// by hand can not say that the write half is to be shut down.
-    const LINGERS: bool = false;
-
     /// Starts a node of `london` that runs until the process ends.
     fn serve(limits: Limits) -> SocketAddr;
 
@@ -242,7 +238,6 @@ pub(crate) struct StdExample;
 
 impl Server for StdExample {
     const NAME: &'static str = "std_example";
-    const LINGERS: bool = true;
 
     fn serve(_: Limits) -> SocketAddr {
         let program = example("custom_runtime");

@@ -4,7 +4,7 @@ loaded turn by turn over keep-alive connections, and /proc says what each used. 
 
     cargo build --release && benches/runtimes.py [--connections 32] [--workers N] [--rounds 40]
 """
-import argparse, os, selectors, socket, subprocess, sys
+import argparse, os, selectors, socket, statistics, subprocess, sys
 
 PROGRAM = os.path.join(os.path.dirname(__file__), "..", "target", "release", "zerocache")
 RUNTIMES = ["tokio", "smol"]
@@ -19,9 +19,9 @@ def launch(runtime, workers):
 
 
 def cpu_seconds(process):
-    with open(f"/proc/{process.pid}/stat") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    tasks = f"/proc/{process.pid}/task"
+    used = (open(f"{tasks}/{task}/schedstat").read().split()[0] for task in os.listdir(tasks))
+    return sum(map(int, used)) / 1e9
 
 
 def connect(address, connections):
@@ -69,19 +69,21 @@ def main():
             nodes[runtime] = process, connect(address, args.connections)
         for process, sockets in nodes.values():
             load(sockets, 5_000)
-        used = dict.fromkeys(RUNTIMES, 0.0)
+        used = {runtime: [] for runtime in RUNTIMES}
         # Short rounds: what else the machine does then weighs on both alike.
         for _ in range(args.rounds):
             for runtime, (process, sockets) in nodes.items():
                 before = cpu_seconds(process)
                 load(sockets, args.requests)
-                used[runtime] += cpu_seconds(process) - before
+                used[runtime].append((cpu_seconds(process) - before) / args.requests * 1e6)
     finally:
         for process, _ in nodes.values():
             process.kill()
     for runtime in RUNTIMES:
-        print(f"{runtime:<6} {used[runtime] / args.rounds / args.requests * 1e6:6.2f} us of processor time a request")
-    print(f"ratio  {used['smol'] / used['tokio']:6.2f}")
+        print(f"{runtime:<6} {statistics.median(used[runtime]):6.2f} us of processor time a request")
+    ratios = [smol / tokio for smol, tokio in zip(used["smol"], used["tokio"])]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(f"ratio  {middle:6.2f} (quartiles {low:.2f}, {high:.2f})")
 
 
 if __name__ == "__main__":

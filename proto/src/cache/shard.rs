@@ -72,6 +72,7 @@ impl Shard {
     ///
     /// The answer does not depend on `asked`, which counts: the own region's path as a look-up in
     /// local, then in remote; another's as one in remote alone, as stock does.
+    #[inline]
     pub fn get(&mut self, now: Now, hash: u64, key: &[u8], asked: Asked) -> Option<Hit<'_>> {
         let now = now.mono.as_millis();
         let (local, remote) = (&mut self.counters.local, &mut self.counters.remote);

@@ -19,6 +19,7 @@ mod fields;
 mod incoming;
 mod input;
 mod limits;
+mod number;
 mod outgoing;
 mod output;
 mod query;
@@ -43,6 +44,7 @@ pub use status::{ContentType, Status};
 pub use target::{InvalidTarget, Name, Target};
 
 use crate::{Duration, Instant};
+use number::{Decimal, push_hex};
 
 /// `time` moved on by `by`.
 #[expect(
@@ -58,51 +60,4 @@ fn credit(bytes: usize, rate: u32) -> Duration {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     let nanos = bytes.saturating_mul(1_000_000_000);
     Duration::from_nanos(nanos.checked_div(rate.into()).unwrap_or(0))
-}
-
-/// A number in decimal, without a detour through `fmt`: its digits, then the end of a head.
-struct Decimal {
-    text: [u8; 24],
-    digits: usize,
-}
-
-impl Decimal {
-    #[inline]
-    fn new(n: usize) -> Self {
-        let mut text = [0; 24];
-        let digits = n.checked_ilog10().map_or(1, |log| log.saturating_add(1)) as usize;
-        let (number, end) = text.split_at_mut_checked(digits).unwrap_or_default();
-        let mut rest = n;
-        for slot in number.iter_mut().rev() {
-            *slot = b'0' | (rest % 10) as u8;
-            rest /= 10;
-        }
-        if let Some(end) = end.first_chunk_mut() {
-            *end = *b"\r\n\r\n";
-        }
-        Self { text, digits }
-    }
-
-    /// The digits alone.
-    fn digits(&self) -> &[u8] {
-        self.text.get(..self.digits).unwrap_or_default()
-    }
-
-    /// Appends the digits and the end of the head: what follows `Content-Length: `.
-    #[inline]
-    fn push_with_end(&self, out: &mut alloc::vec::Vec<u8>) {
-        let end = out.len().saturating_add(self.digits).saturating_add(4);
-        // Copied whole and cut, which takes no call.
-        out.extend_from_slice(&self.text);
-        out.truncate(end);
-    }
-}
-
-/// Appends the lowest `digits` hex digits of a number.
-fn push_hex(out: &mut alloc::vec::Vec<u8>, number: u64, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = number.checked_shr(place.saturating_mul(4)).unwrap_or(0) & 0xf;
-        let digit = b"0123456789abcdef".get(digit as usize);
-        out.push(digit.copied().unwrap_or(b'0'));
-    }
 }

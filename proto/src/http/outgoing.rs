@@ -174,7 +174,7 @@ impl Outgoing {
         }
         if let Some(body) = &body {
             head.extend_from_slice(b"Content-Length: ");
-            Decimal::new(body.len()).push_with_end(&mut head);
+            Decimal::push_with_end(body.len(), &mut head);
         } else {
             head.extend_from_slice(b"\r\n");
         }

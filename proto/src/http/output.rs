@@ -136,6 +136,9 @@ impl Output {
     }
 
     fn tail_sent(&mut self, n: usize) {
+        if self.tail.is_empty() {
+            return;
+        }
         if n >= self.tail.len() {
             // A static slice: the value's memory is let go.
             self.tail = Bytes::new();
@@ -146,20 +149,40 @@ impl Output {
 
     /// Answers the pending request with 200 and a value; nothing if there is none.
     pub(super) fn value(&mut self, now: Instant, value: Value<'_>) {
-        let plain = |exchange: &Exchange| {
-            !(exchange.head_only || exchange.http10 || exchange.close || exchange.identify)
-        };
         match value {
-            Value::Inline(bytes) if self.dated && self.pending.as_ref().is_some_and(plain) => {
+            Value::Inline(bytes) if self.is_plain() => {
                 self.pending = None;
                 self.make_room(now, bytes.len());
                 self.buf.extend_from_slice(&self.head);
-                Decimal::new(bytes.len()).push_with_end(&mut self.buf);
+                Decimal::push_with_end(bytes.len(), &mut self.buf);
                 self.buf.extend_from_slice(bytes);
             }
             Value::Inline(bytes) => self.answer(now, VALUE, b"", &Content::Copied(bytes)),
             Value::Shared(bytes) => self.answer(now, VALUE, b"", &Content::Shared(bytes)),
         }
+    }
+
+    /// Answers the pending request with a status and nothing else; nothing if there is none.
+    pub(super) fn status(&mut self, now: Instant, status: Status) {
+        if !self.is_plain() {
+            return self.answer(now, status.line(), b"", &Content::Copied(b""));
+        }
+        self.pending = None;
+        self.make_room(now, 0);
+        self.buf.extend_from_slice(status.line());
+        if let Some(fields) = self.head.last_chunk::<{ FIELDS.len() }>() {
+            self.buf.extend_from_slice(fields);
+        }
+        self.buf.extend_from_slice(b"0\r\n\r\n");
+    }
+
+    /// Whether there is a request to be answered with the fields that all answers have.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        let plain = |exchange: &Exchange| {
+            !(exchange.head_only | exchange.http10 | exchange.close | exchange.identify)
+        };
+        self.dated && self.pending.as_ref().is_some_and(plain)
     }
 
     /// Answers the pending request; nothing if there is none.
@@ -193,7 +216,7 @@ impl Output {
         let common = if self.dated { VALUE.len() } else { UNDATED };
         let common = self.head.get(common..).unwrap_or_default();
         self.buf.extend_from_slice(common);
-        Decimal::new(body.len()).push_with_end(&mut self.buf);
+        Decimal::push_with_end(body.len(), &mut self.buf);
         self.buf.extend_from_slice(copied);
         if let Some(bytes) = shared.filter(|_| !exchange.head_only) {
             self.tail = bytes.clone();

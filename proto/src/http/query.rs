@@ -36,15 +36,23 @@ impl Query {
                 None => (&[][..], after),
             };
             rest = after.get(1..).unwrap_or_default();
-            match &*form_decode(name) {
-                b"expiry" => expiry = Some(value),
-                b"recurse" => recurse = Some(value),
-                _ => {}
-            }
+            let place = match name {
+                b"expiry" => &mut expiry,
+                b"recurse" => &mut recurse,
+                _ => match &*form_decode(name) {
+                    b"expiry" => &mut expiry,
+                    b"recurse" => &mut recurse,
+                    _ => continue,
+                },
+            };
+            *place = Some(value);
         }
         Self {
             expiry: expiry.and_then(seconds),
-            recurse: recurse.is_none_or(|value| value == b"1" || *form_decode(value) == *b"1"),
+            // No escape is shorter than three bytes.
+            recurse: recurse.is_none_or(|value| {
+                value == b"1" || (value.len() > 1 && *form_decode(value) == *b"1")
+            }),
         }
     }
 }

@@ -45,8 +45,7 @@ impl<'a> Responder<'a> {
         if status == Status::MethodNotAllowed {
             return self.not_allowed("GET, HEAD, PUT, DELETE");
         }
-        self.output
-            .answer(self.now, status.line(), b"", &Content::Copied(b""));
+        self.output.status(self.now, status);
     }
 
     /// 405 with these methods in its `Allow` field.

@@ -65,14 +65,25 @@ pub enum Outcome {
 /// Answers `request`, or says what is left to do for its answer.
 ///
 /// A GET of a key is one access to one shard, and allocates nothing.
+#[inline]
 pub fn call<S: Shards>(
     cx: Context<'_, S>,
     request: Request<'_>,
     responder: Responder<'_>,
 ) -> Outcome {
-    if let Some(key) = Target::plain_key(request.path, cx.view.own.as_str()) {
-        return record(cx, None, key, request, responder);
+    match Target::plain_key(request.path, cx.view.own.as_str()) {
+        Some(key) => record(cx, None, key, request, responder),
+        None => call_any(cx, request, responder),
     }
+}
+
+/// As [`call`], whatever the path is.
+#[inline(never)]
+fn call_any<S: Shards>(
+    cx: Context<'_, S>,
+    request: Request<'_>,
+    responder: Responder<'_>,
+) -> Outcome {
     let target = match Target::parse(request.path, request.query) {
         Ok(target) => target,
         Err(invalid) => return refuse(responder, invalid.into()),
@@ -90,7 +101,7 @@ pub fn call<S: Shards>(
 }
 
 /// A request for a key, under the own region's path or a `foreign` one's.
-#[inline]
+#[inline(always)]
 fn record<S: Shards>(
     cx: Context<'_, S>,
     foreign: Option<&str>,

@@ -1,24 +1,27 @@
 //! The plain head: what nearly every client sends, read in words of eight bytes.
 //!
-//! Plain is a head of HTTP/1.1 in which the target is a path of visible ASCII, the names are letters
-//! and dashes, the values are visible ASCII and spaces, no value is empty, and each line ends in CR
-//! LF. Whatever is not plain, not whole, not within the limits or at fault is nobody's business here:
-//! `httparse` reads it from the start. So this reads nothing that the other one does not read the
-//! same way, which is asserted for each head where assertions are on.
+//! Plain is a head of HTTP/1.1 in which the target is a path of visible ASCII but for `!`, `"` and
+//! `#`, the names are letters and dashes, the values are visible ASCII with spaces between, no value
+//! is empty, before it is one space or none, and each line ends in CR LF. Whatever is not plain, not
+//! whole, not within the limits or at fault is nobody's business here: `httparse` reads it from the
+//! start. So this reads nothing that the other one does not read the same way, which is asserted for
+//! each head where assertions are on.
 
 use super::{Fields, Head, Limits, MAX_HEADERS, Method, Span, identifies};
 use crate::http::scan::{any, first, not_name, outside};
 
 /// Reads the head at the start of `bytes` into `into`, if it is plain; if not, what is left there
 /// means nothing.
+#[inline]
 pub(super) fn parse(bytes: &[u8], limits: &Limits, into: &mut Head) -> Option<()> {
     let place = |rest: &[u8]| bytes.len().wrapping_sub(rest.len());
     let (method, target) = method(bytes)?;
-    let end = first(target, |word| outside(word, b'!') | any(word, [b'?', b'#']))?;
+    // One comparison for `#` and what cannot be in a target; `!` and `"` are rare enough.
+    let end = first(target, |word| outside(word, b'$') | any(word, [b'?']))?;
     let (path, mut rest) = target.split_at_checked(end)?;
     let mut query = None;
     if let Some(after) = rest.strip_prefix(b"?") {
-        let end = first(after, |word| outside(word, b'!') | any(word, [b'#']))?;
+        let end = first(after, |word| outside(word, b'$'))?;
         query = Some(Span::new(place(after), end));
         rest = after.get(end..)?;
     }
@@ -35,36 +38,33 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits, into: &mut Head) -> Option<()
         ..Head::default()
     };
     let mut fields = Fields::new(into);
-    for _ in 0..=limits.max_headers.min(MAX_HEADERS) {
+    let mut left = limits.max_headers.min(MAX_HEADERS);
+    loop {
         if let Some(after) = rest.strip_prefix(b"\r\n") {
-            let len = place(after);
-            fields.finish(len, false).ok()?;
+            fields.finish(place(after), false).ok()?;
             return Some(());
         }
+        left = left.checked_sub(1)?;
         let (name, after) = rest.split_at_checked(first(rest, not_name)?)?;
-        let mut value = after.strip_prefix(b":")?;
-        while let Some(after) = value.strip_prefix(b" ") {
-            value = after;
-        }
-        let at = place(value);
-        let (mut value, after) =
-            value.split_at_checked(first(value, |word| outside(word, b' '))?)?;
+        let text = after.strip_prefix(b":")?;
+        let text = text.strip_prefix(b" ").unwrap_or(text);
+        let (value, after) = text.split_at_checked(first(text, |word| outside(word, b' '))?)?;
         rest = after.strip_prefix(b"\r\n")?;
-        while let Some(before) = value.strip_suffix(b" ") {
-            value = before;
-        }
-        if name.is_empty() || value.is_empty() {
+        let is_space = |byte: Option<&u8>| byte.is_none_or(|byte| *byte == b' ');
+        if name.is_empty() || is_space(value.first()) || is_space(value.last()) {
             return None;
         }
-        fields.take(name, value, at).ok()?;
+        fields.take(name, value, place(text)).ok()?;
     }
-    None
 }
 
 /// The method, and what is behind the space after it.
+#[inline]
 fn method(bytes: &[u8]) -> Option<(Method, &[u8])> {
+    if let Some(target) = bytes.strip_prefix(b"GET ") {
+        return Some((Method::Get, target));
+    }
     let (method, name): (_, &[u8]) = match bytes.first()? {
-        b'G' => (Method::Get, b"GET "),
         b'P' => (Method::Put, b"PUT "),
         b'D' => (Method::Delete, b"DELETE "),
         b'H' => (Method::Head, b"HEAD "),

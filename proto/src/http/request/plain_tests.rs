@@ -34,7 +34,7 @@ fn plain_heads() -> Vec<Vec<u8>> {
         "PUT /a/b?expiry=5&recurse=0 HTTP/1.1\r\nhost:x\r\nUser-Agent: python-requests/2.31.0\r\n\
          Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\ncontent-length: 5\r\n\r\nvalue",
         "HEAD /%2f?a? HTTP/1.1\r\n\r\n",
-        "DELETE /_zc/1?? HTTP/1.1\r\nConnection:  close  \r\nExpect: 100-Continue\r\n\r\nrest",
+        "DELETE /_zc/1?? HTTP/1.1\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\nrest",
         "PUT /ping HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ];
     let others = others.map(|head| head.as_bytes().to_vec());

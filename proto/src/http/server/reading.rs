@@ -53,11 +53,12 @@ impl ServerConn {
         if self.head_copy.capacity() > 0 {
             self.head_copy = Vec::new();
         }
+        let mut bytes = self.input.unread();
         // RFC 9112 §2.2: empty lines before a request are ignored.
-        while self.input.unread().starts_with(b"\r\n") {
+        while bytes.starts_with(b"\r\n") {
             self.input.consume(2);
+            bytes = self.input.unread();
         }
-        let bytes = self.input.unread();
         if bytes.is_empty() {
             if matches!(self.phase, Phase::Busy | Phase::Head) {
                 self.phase = Phase::Idle;

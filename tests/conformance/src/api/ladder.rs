@@ -88,6 +88,10 @@ pub(crate) async fn what_can_not_be_done_is_said_with_every_attempt<R: Runtime>(
     );
     let read = client.get("k").await.unwrap();
     assert_eq!(read.as_deref(), Some(&b"v"[..]), "what was stored stays");
+    small.kill();
+    let error = client.get("k").await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error}");
+    assert!(error.to_string().contains(&small.addr().to_string()));
 }
 
 pub(crate) async fn values_of_any_size_come_back_as_they_went<R: Runtime>(world: World<R>) {

@@ -41,6 +41,11 @@ impl Outbox {
         told
     }
 
+    /// Looks at the queue as it is.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Handoff) -> T) -> T {
+        look(&self.lock())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Handoff> {
         self.handoff.lock().unwrap_or_else(PoisonError::into_inner)
     }

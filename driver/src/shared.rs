@@ -180,10 +180,7 @@ impl<R: Runtime> Shared<R> {
         facts.queues.spreading = read(&self.counters.spreading);
         facts.queues.delivered = read(&self.counters.delivered);
         facts.queues.failed = read(&self.counters.failed);
-        self.outbox.with(|queue, _| {
-            facts.queues.waiting = queue.len() as u64;
-            facts.queues.dropped = queue.dropped();
-        });
+        self.outbox.look(|handoff| facts.observe_handoff(handoff));
         facts
     }
 }

@@ -333,8 +333,7 @@ impl Node {
             .for_each(|shard| facts.cache += shard.stats(now));
         facts.connections.open = self.inbound.len() as u64;
         facts.queues.spreading = self.spreads.len() as u64;
-        facts.queues.waiting = self.handoff.len() as u64;
-        facts.queues.dropped = self.handoff.dropped();
+        facts.observe_handoff(&self.handoff);
         facts
     }
 

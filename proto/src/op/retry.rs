@@ -262,6 +262,12 @@ impl Handoff {
         self.queues.values().map(|queue| queue.keys.len()).sum()
     }
 
+    /// Keys kept for this peer, those under way among them.
+    #[must_use]
+    pub fn queued(&self, peer: NodeId) -> usize {
+        self.queues.get(&peer).map_or(0, |queue| queue.keys.len())
+    }
+
     /// Whether no key waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use crate::cache;
 use crate::cluster::{Cluster, PeerInfo, RegionView, Source, State};
+use crate::op::Handoff;
 use crate::{Duration, NodeId, Region};
 
 /// A node as it is at one moment.
@@ -65,6 +66,15 @@ impl Facts {
         let regions = &cluster.view().regions;
         self.regions = regions.iter().map(RegionFacts::from).collect();
         self.peers = cluster.peers().map(PeerFacts::from).collect();
+    }
+
+    /// Takes over what waits for the peers [observed](Self::observe) before.
+    pub fn observe_handoff(&mut self, handoff: &Handoff) {
+        self.queues.waiting = handoff.len() as u64;
+        self.queues.dropped = handoff.dropped();
+        for peer in &mut self.peers {
+            peer.queued = handoff.queued(peer.id);
+        }
     }
 }
 

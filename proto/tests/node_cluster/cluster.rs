@@ -151,9 +151,13 @@ fn what_a_peer_has_missed_comes_when_it_is_back() {
     net.ask(0, "DELETE /london/old", "");
     net.run(2 * SECOND);
     assert!(net.node(0).facts(net.clock()).queues.waiting > 0);
+    let page = net.ask(0, "GET /status", "").1;
+    assert!(page.contains(r#""queued": 2}"#), "{page}");
     net.doom(1, Fate::Alive);
     net.run(70 * SECOND);
     assert_eq!(net.get(1, "/london/new").as_deref(), Some("v"));
     assert_eq!(net.get(1, "/london/old"), None);
     assert_eq!(net.node(0).facts(net.clock()).queues.waiting, 0);
+    let page = net.ask(0, "GET /status", "").1;
+    assert!(page.contains(r#""queued": 0}"#), "{page}");
 }

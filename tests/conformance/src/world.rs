@@ -131,6 +131,20 @@ impl<R: Runtime> World<R> {
             self.sleep(Duration::from_millis(2)).await;
         }
     }
+
+    /// Waits until the status of the node at `addr` has this in it.
+    pub(crate) async fn shows(&self, addr: SocketAddr, part: &str) {
+        let begun = Instant::now();
+        loop {
+            let (_, page) = http(addr, "GET", "/status", b"").await;
+            let page = String::from_utf8(page).unwrap();
+            if page.contains(part) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no {part} in {page}");
+            self.sleep(Duration::from_millis(2)).await;
+        }
+    }
 }
 
 /// A static peer's name.

@@ -40,6 +40,7 @@ pub(crate) async fn a_relaunched_node_is_the_same_one_and_gets_what_it_missed<R:
         .until("it is out of routing", || routable(&a) == 0)
         .await;
     client.put("missed later", "v", MINUTE).await.unwrap();
+    world.shows(a.addr(), r#""queued": 2}"#).await;
     world
         .until("its port is free again", || TcpListener::bind(addr).is_ok())
         .await;
@@ -48,6 +49,7 @@ pub(crate) async fn a_relaunched_node_is_the_same_one_and_gets_what_it_missed<R:
     for target in ["/london/missed", "/london/missed%20later"] {
         world.answers(addr, target, 200).await;
     }
+    world.shows(a.addr(), r#""queued": 0}"#).await;
     assert_eq!(a.peers().len(), 1, "no dead twin");
 }
 

@@ -1,7 +1,7 @@
 //! What a node can be told before it starts.
 
 use crate::admission::Admission;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, common_settings};
 use crate::error::StartError;
 use crate::node::Node;
 use crate::runtime::{Ambient, Runtime};
@@ -87,27 +87,6 @@ impl<R: Runtime> NodeBuilder<R> {
         self
     }
 
-    /// Adds a node to join where multicast does not reach: `[REGION@]HOST:PORT`.
-    #[must_use]
-    pub fn peer(mut self, peer: StaticPeer) -> Self {
-        self.discovery.peers.push(peer);
-        self
-    }
-
-    /// Whether to find and be found by mDNS (yes, if not set).
-    #[must_use]
-    pub fn mdns(mut self, mdns: bool) -> Self {
-        self.discovery.mdns = mdns;
-        self
-    }
-
-    /// Speaks mDNS on the interface of this name; several calls name several.
-    #[must_use]
-    pub fn interface(mut self, name: &str) -> Self {
-        self.discovery.interfaces.push(name.to_owned());
-        self
-    }
-
     /// The bounds of what was written in the node's own region ([`DEFAULT_BOUNDS`] if not set).
     #[must_use]
     pub fn local(mut self, bounds: Bounds) -> Self {
@@ -165,12 +144,9 @@ impl<R: Runtime> NodeBuilder<R> {
         self
     }
 
-    /// The seed of all random choices and of the key hash. If not set it is drawn from the system,
-    /// which is what keeps strangers from choosing keys that collide.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
+    common_settings! {
+        /// The seed of all random choices and of the key hash. If not set it is drawn from the
+        /// system, which is what keeps strangers from choosing keys that collide.
     }
 
     /// Starts the node on the runtime around this task: listens, answers, then announces itself.

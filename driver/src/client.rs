@@ -1,7 +1,7 @@
 //! The client: one region's cache, as an application sees it.
 
 use crate::clock::Clock;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, common_settings};
 use crate::error::{Error, StartError};
 use crate::membership::{Membership, Task};
 use crate::pool::{Answer, Lost, Pool};
@@ -88,28 +88,6 @@ impl<R: Runtime> ClientBuilder<R> {
         }
     }
 
-    /// Adds a node to start from where multicast does not reach: `[REGION@]HOST:PORT`. The others are
-    /// learned from it; a stock node can only be used with its region named.
-    #[must_use]
-    pub fn peer(mut self, peer: StaticPeer) -> Self {
-        self.discovery.peers.push(peer);
-        self
-    }
-
-    /// Whether to find nodes by mDNS (yes, if not set).
-    #[must_use]
-    pub fn mdns(mut self, mdns: bool) -> Self {
-        self.discovery.mdns = mdns;
-        self
-    }
-
-    /// Speaks mDNS on the interface of this name; several calls name several.
-    #[must_use]
-    pub fn interface(mut self, name: &str) -> Self {
-        self.discovery.interfaces.push(name.to_owned());
-        self
-    }
-
     /// Bounds on what a node may answer.
     #[must_use]
     pub fn limits(mut self, limits: ClientLimits) -> Self {
@@ -117,11 +95,8 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// The seed of all random choices, to repeat them; else it is drawn from the system.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
+    common_settings! {
+        /// The seed of all random choices, to repeat them; else it is drawn from the system.
     }
 
     /// Starts the client on the runtime around this task.

@@ -15,6 +15,42 @@ pub(crate) struct Discovery {
     pub(crate) address: Option<IpAddr>,
 }
 
+/// The settings that node and client builders have in common, as methods of each; what is said of the
+/// seed is its own.
+macro_rules! common_settings {
+    ($(#[$seed:meta])*) => {
+        /// Adds a node to start from where multicast does not reach: `[REGION@]HOST:PORT`. The others
+        /// are learned from it; a stock node can only be used with its region named.
+        #[must_use]
+        pub fn peer(mut self, peer: StaticPeer) -> Self {
+            self.discovery.peers.push(peer);
+            self
+        }
+
+        /// Whether to speak mDNS, to find nodes and, as a node, to be found (yes, if not set).
+        #[must_use]
+        pub fn mdns(mut self, mdns: bool) -> Self {
+            self.discovery.mdns = mdns;
+            self
+        }
+
+        /// Speaks mDNS on the interface of this name; several calls name several.
+        #[must_use]
+        pub fn interface(mut self, name: &str) -> Self {
+            self.discovery.interfaces.push(name.to_owned());
+            self
+        }
+
+        $(#[$seed])*
+        #[must_use]
+        pub fn seed(mut self, seed: u64) -> Self {
+            self.seed = Some(seed);
+            self
+        }
+    };
+}
+pub(crate) use common_settings;
+
 impl Default for Discovery {
     fn default() -> Self {
         Self {

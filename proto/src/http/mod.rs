@@ -1,9 +1,10 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112) as byte streams in and byte streams out; HTTP/1.0 is tolerated.
 //!
-//! [`ServerConn`] is one inbound connection, [`ClientConn`] one outbound one. Both lend their
-//! buffers to whoever owns the socket (`read_buf`, `handle_read`, `write_buf`, `handle_written`).
-//! Heads are tokenized by `httparse`, those of the plainest requests without it; framing, limits,
-//! bodies and state are in here. [`Target`] reads a request's path and query.
+//! [`ServerConn`] is one inbound connection, [`ClientConn`] one outbound one, [`Pipeline`] one whose
+//! requests do not wait for each other's answers. All lend their buffers to whoever owns the socket
+//! (`read_buf`, `handle_read`, `write_buf`, `handle_written`). Heads are tokenized by `httparse`, those
+//! of the plainest requests without it; framing, limits, bodies and state are in here. [`Target`] reads
+//! a request's path and query.
 //!
 //! Framing is strict, there is no lenient mode: whatever two parsers could read differently is
 //! refused with 400 and the connection is closed. Two tolerances are intended: a missing `Host`
@@ -22,6 +23,7 @@ mod limits;
 mod number;
 mod outgoing;
 mod output;
+mod pipeline;
 mod query;
 mod request;
 mod responder;
@@ -35,6 +37,7 @@ pub use client::{ClientConn, Error};
 pub use date::HttpDate;
 pub use limits::{ClientLimits, Limits};
 pub use outgoing::{Options, Outgoing};
+pub use pipeline::{End, Pipeline};
 pub(crate) use query::Query;
 pub use request::{Body, Method, Request};
 pub use responder::{Reply, Responder};

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::net::SocketAddr;
+use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -37,6 +38,8 @@ const JOINED: usize = 16 << 10;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {
     pub(super) head: Vec<u8>,
+    /// Where the host stands in it.
+    host: Range<usize>,
     pub(super) body: Bytes,
     /// The answer to HEAD has a length and no body.
     pub(super) head_only: bool,
@@ -100,6 +103,16 @@ impl Outgoing {
         &self.body
     }
 
+    /// Appends the whole request to `out`, as it is for another host.
+    pub fn write_for(&self, host: SocketAddr, out: &mut Vec<u8>) {
+        let length = self.head.len().saturating_add(self.body.len());
+        out.reserve(length.saturating_add(16));
+        out.extend_from_slice(self.head.get(..self.host.start).unwrap_or_default());
+        push_host(out, host);
+        out.extend_from_slice(self.head.get(self.host.end..).unwrap_or_default());
+        out.extend_from_slice(&self.body);
+    }
+
     /// Puts a small body behind the head: one write, and one segment, instead of two. To copy is
     /// cheaper than to gather up to far longer bodies than these.
     pub(super) fn join(&mut self) {
@@ -155,7 +168,9 @@ impl Outgoing {
             "\r\n"
         );
         head.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        let start = head.len();
         push_host(&mut head, host);
+        let host = start..head.len();
         head.extend_from_slice(agent.as_bytes());
         if let Some(version) = options.version {
             head.extend_from_slice(b"Zc-Version: ");
@@ -180,6 +195,7 @@ impl Outgoing {
         }
         Self {
             head,
+            host,
             body: body.unwrap_or_default(),
             head_only: false,
         }

@@ -14,6 +14,8 @@ mod framing;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod requests;

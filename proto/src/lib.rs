@@ -13,6 +13,7 @@ extern crate std;
 pub mod cache;
 pub mod cluster;
 pub mod http;
+pub mod link;
 pub mod mdns;
 pub mod node;
 pub mod op;

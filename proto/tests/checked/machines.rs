@@ -1,8 +1,10 @@
 //! The machines as the checks see them, and their polls as the tests see them.
 
 use super::{Checked, Machine};
+use std::fmt::Debug;
 use zerocache_proto::cluster::{self, Action, Cluster};
 use zerocache_proto::http::ServerConn;
+use zerocache_proto::link::{self, Link, Parcel, Report};
 use zerocache_proto::mdns::{self, Mdns, Transmit};
 use zerocache_proto::node::{Input, Node, Output};
 use zerocache_proto::op::{Attempt, Copy, Fanout, FanoutEvent, Fetch, Handoff, Resend, Verdict};
@@ -175,6 +177,39 @@ impl Machine for Handoff {
 impl Checked<Handoff> {
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Resend> {
         self.action(now)
+    }
+}
+
+impl<T: Parcel + Debug> Machine for Link<T> {
+    type Action = link::Action<T>;
+    type Event = Report<T>;
+
+    fn due(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+    fn fire(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    fn next_action(&mut self, _: Instant) -> Option<Self::Action> {
+        self.poll_action()
+    }
+    fn next_event(&mut self) -> Option<Self::Event> {
+        self.poll_report()
+    }
+    fn face(&self) -> String {
+        format!("{self:?}")
+    }
+    fn unsent(&self) -> usize {
+        self.write_buf().len()
+    }
+}
+
+impl<T: Parcel + Debug> Checked<Link<T>> {
+    pub(crate) fn poll_action(&mut self) -> Option<link::Action<T>> {
+        self.action(ANY)
+    }
+    pub(crate) fn poll_report(&mut self) -> Option<Report<T>> {
+        self.event()
     }
 }
 

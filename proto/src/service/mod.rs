@@ -28,4 +28,4 @@ mod write;
 pub use call::{Context, Outcome, call};
 pub use facts::{ConnectionFacts, Facts, PeerFacts, QueueFacts, RegionFacts, Stage};
 pub use pages::Page;
-pub use write::{Change, Write};
+pub use write::{Change, Template, Write};

@@ -1,6 +1,8 @@
 //! A write that was stored here, and the copies of it that peers get.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use bytes::Bytes;
 
@@ -10,8 +12,8 @@ use crate::http::{Options, Outgoing, Target};
 use crate::op::{self, Scope};
 use crate::{Instant, Region, Version};
 
-/// The longest value whose copy says how far a peer is, in bytes.
-const MEASURING: usize = 16 << 10;
+/// The longest value whose copy is short, in bytes.
+const SHORT: usize = 16 << 10;
 
 /// A write, with all that its copies need.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,11 +79,62 @@ impl Write {
     /// spread, or a body that takes a while by itself.
     #[must_use]
     pub fn measures(&self, recurse: bool) -> bool {
-        let small = match &self.change {
-            Change::Put { value } => value.len() <= MEASURING,
-            Change::Delete => true,
+        self.is_short() && !recurse
+    }
+
+    /// Whether the copy for `peer` may share a connection with others: it is short, it bears being sent
+    /// twice, and no spread delays its answer.
+    #[must_use]
+    pub fn may_share(&self, peer: &Peer, recurse: bool) -> bool {
+        peer.capable && !recurse && self.is_short()
+    }
+
+    /// The copies that [may share](Self::may_share) a connection, whoever they are for. `None` once the
+    /// write's life is over.
+    #[must_use]
+    pub fn template(&self, now: Instant) -> Option<Template> {
+        let anybody = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+        let life = self.life(now)?;
+        let options = Options {
+            local: true,
+            version: Some(self.version),
+            ..Options::default()
         };
-        small && !recurse
+        let request = self.request(anybody, life, options);
+        Some(Template { request, life })
+    }
+
+    fn is_short(&self) -> bool {
+        match &self.change {
+            Change::Put { value } => value.len() <= SHORT,
+            Change::Delete => true,
+        }
+    }
+
+    /// The seconds it has still to live; `None` once its life is over. A part of one rounds up: the
+    /// value must not die early.
+    fn life(&self, now: Instant) -> Option<u32> {
+        let remaining = self.expires.saturating_since(now);
+        if remaining.is_zero() {
+            return None;
+        }
+        let part = u64::from(remaining.subsec_nanos() > 0);
+        let seconds = remaining.as_secs().saturating_add(part);
+        let seconds = u32::try_from(seconds).unwrap_or(Target::MAX_EXPIRY);
+        Some(seconds.min(Target::MAX_EXPIRY))
+    }
+
+    fn request(&self, host: SocketAddr, life: u32, options: Options<'_>) -> Outgoing {
+        match &self.change {
+            Change::Put { value } => {
+                let options = Options {
+                    expiry: Some(life),
+                    ..options
+                };
+                Outgoing::put(host, &self.region, &self.key, value.clone(), &options)
+            }
+            Change::Delete => Outgoing::delete(host, &self.region, &self.key, &options),
+        }
     }
 
     /// Who is to get a copy from here, and whether they are to spread it in their own region: every
@@ -114,10 +167,7 @@ impl Write {
     /// of ours its version. A stock node ignores what it does not know.
     #[must_use]
     pub fn request_for(&self, now: Instant, peer: &Peer, recurse: bool) -> Option<Outgoing> {
-        let remaining = self.expires.saturating_since(now);
-        if remaining.is_zero() {
-            return None;
-        }
+        let life = self.life(now)?;
         // A stock node of the very region in the path would take the write for a client's and
         // send it back to every other region, without its life.
         let recurse = recurse && (peer.capable || peer.region != self.region);
@@ -126,18 +176,29 @@ impl Write {
             version: peer.capable.then_some(self.version),
             ..Options::default()
         };
-        Some(match &self.change {
-            Change::Put { value } => {
-                // A part of a second rounds up: the value must not die early.
-                let seconds = remaining.as_nanos().div_ceil(1_000_000_000);
-                let expiry = u32::try_from(seconds).unwrap_or(Target::MAX_EXPIRY);
-                let options = Options {
-                    expiry: Some(expiry.min(Target::MAX_EXPIRY)),
-                    ..options
-                };
-                Outgoing::put(peer.addr, &self.region, &self.key, value.clone(), &options)
+        Some(self.request(peer.addr, life, options))
+    }
+}
+
+/// A write's copies for nodes of ours: the same bytes for each, but for its address.
+#[derive(Clone, Debug)]
+pub struct Template {
+    request: Outgoing,
+    life: u32,
+}
+
+impl Template {
+    /// Appends the copy of `write` for the node at `host` to `out`; nothing once the write's life is over.
+    pub fn write_to(&self, write: &Write, now: Instant, host: SocketAddr, out: &mut Vec<u8>) {
+        match write.life(now) {
+            Some(life) if life == self.life => self.request.write_for(host, out),
+            // It has waited for so long that it would live too long.
+            Some(_) => {
+                if let Some(renewed) = write.template(now) {
+                    renewed.request.write_for(host, out);
+                }
             }
-            Change::Delete => Outgoing::delete(peer.addr, &self.region, &self.key, &options),
-        })
+            None => {}
+        }
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::cluster::{Peer, View};
 use crate::{Duration, Failure, Instant, NodeId, Rng};
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -97,29 +97,35 @@ pub struct Fanout {
     rng: Rng,
     ack_at: Option<Instant>,
     wait_remote: bool,
-    lanes: Vec<Lane>,
-    /// By copy id: the lane it belongs to.
+    /// By copy id, in the order they are sent in: first the local peers', as the view has them.
     copies: Vec<Flight>,
-    queue: VecDeque<u16>,
-    deadlines: BTreeSet<(Instant, u16)>,
+    locals: usize,
+    /// The other regions.
+    lanes: Vec<Lane>,
+    /// The copy to send next.
+    next: usize,
+    /// The first local copy, and the first of the others, that has not come to its end: of those sent,
+    /// its deadline is the earliest.
+    oldest: [usize; 2],
     pending_local: u16,
-    events: VecDeque<FanoutEvent>,
+    acked: bool,
+    undelivered: VecDeque<FanoutEvent>,
     tally: Tally,
 }
 
-/// One receiver: a local peer, or a whole other region.
+/// One other region.
 #[derive(Debug)]
 struct Lane {
-    /// Index of the region in the view; `None` for a local peer.
-    region: Option<usize>,
+    /// Its index in the view.
+    region: usize,
     first: Arc<Peer>,
     tried: Vec<NodeId>,
 }
 
 #[derive(Debug)]
 struct Flight {
-    lane: usize,
-    peer: Arc<Peer>,
+    /// Where to, and the lane that belongs to; `None` for a local peer.
+    remote: Option<(usize, Arc<Peer>)>,
     deadline: Option<Instant>,
     done: bool,
 }
@@ -135,37 +141,34 @@ impl Fanout {
     /// The spread of a write accepted `now`, to the nodes `view` has.
     #[must_use]
     pub fn new(now: Instant, view: Arc<View>, scope: Scope, ack: Ack, mut rng: Rng) -> Self {
+        let locals = if scope.local { view.local.len() } else { 0 };
         let mut lanes = Vec::new();
-        if scope.local {
-            let lane = |peer: &Arc<Peer>| Lane {
-                region: None,
-                first: peer.clone(),
-                tried: Vec::new(),
-            };
-            lanes.extend(view.local.iter().map(lane));
-        }
-        let pending_local = lanes.len() as u16;
         if scope.remote {
-            for (index, region) in view.regions.iter().enumerate() {
-                if let Some(first) = entry_of(&region.peers, &[], &mut rng) {
+            for (region, known) in view.regions.iter().enumerate() {
+                if let Some(first) = entry_of(&known.peers, &[], &mut rng) {
+                    let tried = Vec::new();
                     lanes.push(Lane {
-                        region: Some(index),
+                        region,
                         first,
-                        tried: Vec::new(),
+                        tried,
                     });
                 }
             }
         }
+        let mut copies = Vec::with_capacity(locals + lanes.len());
+        copies.extend((0..locals).map(|_| Flight::to(None)));
         let mut fanout = Self {
             view,
             rng,
             ack_at: Some(now + ack.patience()),
             wait_remote: ack == Ack::All,
-            copies: Vec::with_capacity(lanes.len()),
-            queue: VecDeque::with_capacity(lanes.len()),
-            deadlines: BTreeSet::new(),
-            pending_local,
-            events: VecDeque::new(),
+            copies,
+            locals,
+            next: 0,
+            oldest: [0, locals],
+            pending_local: locals as u16,
+            acked: false,
+            undelivered: VecDeque::new(),
             tally: Tally::default(),
             lanes,
         };
@@ -186,20 +189,22 @@ impl Fanout {
 
     /// The copy to send next; poll until there is none, after `new` and after each `handle_*`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Copy> {
-        let id = self.queue.pop_front()?;
-        let flight = self.copies.get_mut(usize::from(id))?;
-        let recurse = self.lanes.get(flight.lane)?.region.is_some();
-        let allowed = if recurse {
-            Self::REMOTE_DEADLINE
-        } else {
-            Self::LOCAL_DEADLINE
+        let flight = self.copies.get_mut(self.next)?;
+        let (peer, allowed) = match &flight.remote {
+            Some((_, peer)) => (peer.clone(), Self::REMOTE_DEADLINE),
+            None => (
+                self.view.local.get(self.next)?.clone(),
+                Self::LOCAL_DEADLINE,
+            ),
         };
         let deadline = now + allowed;
         flight.deadline = Some(deadline);
-        self.deadlines.insert((deadline, id));
+        let recurse = flight.remote.is_some();
+        let id = self.next as u16;
+        self.next += 1;
         Some(Copy {
             id,
-            peer: flight.peer.clone(),
+            peer,
             recurse,
             deadline,
         })
@@ -207,23 +212,27 @@ impl Fanout {
 
     /// How copy `id` went: the HTTP status of the answer, or why there was none.
     pub fn handle_result(&mut self, _now: Instant, id: u16, result: Result<u16, Failure>) {
-        let Some(flight) = self.copies.get_mut(usize::from(id)) else {
+        let index = usize::from(id);
+        let Some(flight) = self.copies.get_mut(index) else {
             return;
         };
-        let Some(deadline) = flight.deadline.filter(|_| !flight.done) else {
+        if flight.done || flight.deadline.is_none() {
             return;
-        };
+        }
         flight.done = true;
-        self.deadlines.remove(&(deadline, id));
-        let (lane, capable) = (flight.lane, flight.peer.capable);
+        let capable = match &flight.remote {
+            Some((_, peer)) => peer.capable,
+            None => self.view.local.get(index).is_some_and(|peer| peer.capable),
+        };
+        self.skip_done();
         match result {
             // 404: the removal of a key the peer does not hold.
-            Ok(200..=299 | 404) => self.settle(lane, |tally| tally.delivered += 1),
+            Ok(200..=299 | 404) => self.settle(index, |tally| tally.delivered += 1),
             // A stock peer answers 500 when *its* peers fail it, having stored the value.
             Ok(status) if !capable || (400..500).contains(&status) => {
-                self.settle(lane, |tally| tally.refused += 1);
+                self.settle(index, |tally| tally.refused += 1);
             }
-            Ok(_) | Err(_) => self.retry(lane),
+            Ok(_) | Err(_) => self.retry(index),
         }
         self.acknowledge_if_settled();
     }
@@ -231,13 +240,13 @@ impl Fanout {
     /// When [`handle_timeout`](Self::handle_timeout) has work.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let copy = self.deadlines.first().map(|(at, _)| *at);
+        let copy = self.earliest().map(|(at, _)| at);
         copy.into_iter().chain(self.ack_at).min()
     }
 
     /// Gives up copies whose deadline has come; acknowledges when the caller has waited enough.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((_, id)) = self.earliest().filter(|(at, _)| *at <= now) {
             self.handle_result(now, id, Err(Failure::TimedOut));
         }
         if self.ack_at.is_some_and(|at| at <= now) {
@@ -247,13 +256,17 @@ impl Fanout {
 
     /// What has happened; poll until there is nothing, after `new` and after each `handle_*`.
     pub fn poll_event(&mut self) -> Option<FanoutEvent> {
-        self.events.pop_front()
+        if core::mem::take(&mut self.acked) {
+            return Some(FanoutEvent::Acked);
+        }
+        self.undelivered.pop_front()
     }
 
     /// Whether every copy has come to an end and everything has been told.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.tally().pending == 0 && self.ack_at.is_none() && self.events.is_empty()
+        let told = !self.acked && self.undelivered.is_empty();
+        told && self.ack_at.is_none() && self.tally().pending == 0
     }
 
     /// How many copies came to what so far; a region counts as one copy.
@@ -265,7 +278,8 @@ impl Fanout {
             undelivered,
             ..
         } = self.tally;
-        let pending = self.lanes.len() as u16 - delivered - refused - undelivered;
+        let all = (self.locals + self.lanes.len()) as u16;
+        let pending = all - delivered - refused - undelivered;
         Tally {
             pending,
             ..self.tally
@@ -282,49 +296,67 @@ impl Fanout {
                 peer: peer.clone(),
                 recurse: false,
             });
-        self.events.extend(missed);
+        self.undelivered.extend(missed);
+    }
+
+    /// The copy on its way whose deadline is the first.
+    fn earliest(&self) -> Option<(Instant, u16)> {
+        let deadline = |id: usize| {
+            let flight = self.copies.get(id).filter(|flight| !flight.done)?;
+            Some((flight.deadline?, id as u16))
+        };
+        let [local, remote] = self.oldest;
+        deadline(local).into_iter().chain(deadline(remote)).min()
+    }
+
+    fn skip_done(&mut self) {
+        let done = |copies: &[Flight], id: usize| copies.get(id).is_some_and(|copy| copy.done);
+        let [local, remote] = &mut self.oldest;
+        while *local < self.locals && done(&self.copies, *local) {
+            *local += 1;
+        }
+        while done(&self.copies, *remote) {
+            *remote += 1;
+        }
     }
 
     fn enqueue(&mut self, lane: usize, peer: Arc<Peer>) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.tried.push(peer.id);
         }
-        self.queue.push_back(self.copies.len() as u16);
-        self.copies.push(Flight {
-            lane,
-            peer,
-            deadline: None,
-            done: false,
-        });
+        self.copies.push(Flight::to(Some((lane, peer))));
     }
 
-    fn settle(&mut self, lane: usize, count: impl FnOnce(&mut Tally)) {
+    fn settle(&mut self, id: usize, count: impl FnOnce(&mut Tally)) {
         count(&mut self.tally);
-        if self
-            .lanes
-            .get(lane)
-            .is_some_and(|lane| lane.region.is_none())
-        {
+        if id < self.locals {
             self.pending_local -= 1;
         }
     }
 
-    fn retry(&mut self, index: usize) {
-        let Some(lane) = self.lanes.get(index) else {
-            return;
-        };
-        let region = lane.region.and_then(|region| self.view.regions.get(region));
-        let another = region
-            .filter(|_| lane.tried.len() < Self::REMOTE_ATTEMPTS)
-            .and_then(|region| entry_of(&region.peers, &lane.tried, &mut self.rng));
-        if let Some(peer) = another {
-            self.enqueue(index, peer);
-        } else {
-            let (peer, recurse) = (lane.first.clone(), lane.region.is_some());
-            self.events
-                .push_back(FanoutEvent::Undelivered { peer, recurse });
-            self.settle(index, |tally| tally.undelivered += 1);
+    /// A copy has failed: another node of its region may take it.
+    fn retry(&mut self, id: usize) {
+        let remote = self.copies.get(id).and_then(|copy| copy.remote.as_ref());
+        let lane = remote.and_then(|(lane, _)| Some((*lane, self.lanes.get(*lane)?)));
+        let another = lane.and_then(|(index, lane)| {
+            let region = self.view.regions.get(lane.region)?;
+            let may = lane.tried.len() < Self::REMOTE_ATTEMPTS;
+            let entry = || entry_of(&region.peers, &lane.tried, &mut self.rng);
+            Some((index, may.then(entry)??))
+        });
+        if let Some((lane, peer)) = another {
+            return self.enqueue(lane, peer);
         }
+        let first = match lane {
+            Some((_, lane)) => Some(&lane.first),
+            None => self.view.local.get(id),
+        };
+        if let Some(peer) = first.cloned() {
+            let recurse = lane.is_some();
+            self.undelivered
+                .push_back(FanoutEvent::Undelivered { peer, recurse });
+        }
+        self.settle(id, |tally| tally.undelivered += 1);
     }
 
     fn acknowledge_if_settled(&mut self) {
@@ -339,8 +371,16 @@ impl Fanout {
     }
 
     fn acknowledge(&mut self) {
-        if self.ack_at.take().is_some() {
-            self.events.push_front(FanoutEvent::Acked);
+        self.acked |= self.ack_at.take().is_some();
+    }
+}
+
+impl Flight {
+    const fn to(remote: Option<(usize, Arc<Peer>)>) -> Self {
+        Self {
+            remote,
+            deadline: None,
+            done: false,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Conn<R: Runtime> {
     bodies: Share,
     /// The write being acknowledged, and the answer it will get.
     pending: Option<(Spread<R>, Reply)>,
+    /// For how long that is waited for.
+    patience: Alarm<R>,
     /// The write half has been shut down; the peer is heard out.
     lingering: bool,
     /// The second the `Date` field says.
@@ -65,6 +67,7 @@ impl<R: Runtime> Conn<R> {
         let mut http = ServerConn::new(node.clock.mono(), node.limits);
         http.set_node(node.membership.view().me);
         let alarm = Alarm::new(node.runtime.clone(), node.clock);
+        let patience = Alarm::new(node.runtime.clone(), node.clock);
         let (bodies, rng) = (node.bodies.share(), node.rng());
         let view = node.membership.view();
         Self {
@@ -76,6 +79,7 @@ impl<R: Runtime> Conn<R> {
             view,
             bodies,
             pending: None,
+            patience,
             lingering: false,
             date: 0,
             alarm,
@@ -148,21 +152,13 @@ impl<R: Runtime> Conn<R> {
         let Some((spread, _)) = &mut self.pending else {
             return false;
         };
-        if spread.poll_acked(cx).is_pending() {
+        if spread.poll_acked(cx, &mut self.patience).is_pending() {
             return false;
         }
-        if let Some((spread, reply)) = self.pending.take() {
+        if let Some((_, reply)) = self.pending.take() {
             self.http.respond(now.mono, reply);
-            self.go_on(spread);
         }
         true
-    }
-
-    /// Lets a spread end by itself.
-    fn go_on(&self, spread: Spread<R>) {
-        if !spread.is_done() {
-            self.node.runtime.spawn(spread.run());
-        }
     }
 
     /// Answers the requests that are there; says whether there may be more.
@@ -237,11 +233,8 @@ impl<R: Runtime> Conn<R> {
         }
         let (view, node) = (self.view.clone(), self.node.clone());
         let fanout = Fanout::new(now.mono, view, write.scope, node.ack, self.rng.fork());
-        let spread = Spread::new(node, write, fanout);
-        match reply {
-            Some(status) => self.pending = Some((spread, Reply::Status(status))),
-            None => self.node.runtime.spawn(spread.run()),
-        }
+        let spread = Spread::begin(node, now.mono, write, fanout);
+        self.pending = reply.map(|status| (spread, Reply::Status(status)));
     }
 
     fn write(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
@@ -289,17 +282,6 @@ impl<R: Runtime> Conn<R> {
     fn membership_seen(&mut self) {
         if self.view.generation != self.node.membership.generation() {
             self.view = self.node.membership.view();
-        }
-    }
-}
-
-impl<R: Runtime> Drop for Conn<R> {
-    /// The client may be gone; its write is not.
-    fn drop(&mut self) {
-        if let Some((spread, _)) = self.pending.take() {
-            if self.node.life.stage() != Stage::Ended {
-                self.go_on(spread);
-            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod builder;
 mod client;
 mod clock;
 mod conn;
+mod courier;
 mod discovery;
 mod entropy;
 mod error;

@@ -110,6 +110,6 @@ async fn send<R: Runtime>(node: Arc<Shared<R>>, resend: Resend) -> (Resend, Resu
     let Some(write) = write else {
         return (resend, Ok(()));
     };
-    let result = spread::send(&node, &write, peer, resend.recurse, Some(resend.deadline)).await;
+    let result = spread::send(&node, &write, peer, resend.recurse, resend.deadline).await;
     (resend, result.and_then(op::taken))
 }

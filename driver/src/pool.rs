@@ -118,17 +118,6 @@ impl<R: Runtime> Pool<R> {
         })
     }
 
-    /// The same without a deadline, for one who has a timer for many exchanges and drops them.
-    pub(crate) async fn exchange_for_ever(
-        &self,
-        addr: SocketAddr,
-        request: Outgoing,
-        at_once: usize,
-    ) -> Result<Answer, Failure> {
-        self.attempt(addr, request, at_once, &Progress::default())
-            .await
-    }
-
     /// Closes every idle connection that has been so for too long.
     pub(crate) fn sweep(&self) {
         let now = self.shared.clock.mono();
@@ -398,7 +387,8 @@ impl Progress {
     }
 }
 
-fn failure(error: &io::Error) -> Failure {
+/// What an error of a socket says of the peer.
+pub(crate) fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Refused,
         io::ErrorKind::TimedOut => Failure::TimedOut,

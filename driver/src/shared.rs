@@ -4,6 +4,7 @@ use crate::admission::Door;
 use crate::budget::Budget;
 use crate::builder::NodeBuilder;
 use crate::clock::Clock;
+use crate::courier::Couriers;
 use crate::entropy;
 use crate::life::{Life, Stage};
 use crate::membership::Membership;
@@ -30,6 +31,7 @@ pub(crate) struct Shared<R: Runtime> {
     pub(crate) cache: SharedCache,
     pub(crate) membership: Arc<Membership>,
     pub(crate) pool: Pool<R>,
+    pub(crate) couriers: Couriers<R>,
     pub(crate) outbox: Outbox,
     pub(crate) limits: Limits,
     pub(crate) ack: Ack,
@@ -109,6 +111,7 @@ impl<R: Runtime> Shared<R> {
             addr,
             cache: SharedCache::new(&cache, builder.shards),
             membership: Arc::new(Membership::new(clock, cluster)),
+            couriers: Couriers::default(),
             outbox: Outbox::new(clock, rng.next_u64()),
             limits,
             ack: builder.ack,
@@ -158,6 +161,7 @@ impl<R: Runtime> Shared<R> {
         self.life.advance(Stage::Ended);
         self.membership.end();
         self.door.wake_all();
+        self.couriers.close();
         self.pool.close();
     }
 

@@ -3,15 +3,14 @@
 use crate::alarm::Alarm;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
-use futures_util::stream::{FuturesUnordered, Stream as _};
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use zerocache_proto::cluster::{Outcome, Peer};
+use zerocache_proto::link;
 use zerocache_proto::op::{Copy, Fanout, FanoutEvent};
-use zerocache_proto::service::Write;
+use zerocache_proto::service::{Template, Write};
 use zerocache_proto::{Failure, Instant};
 
 /// Exchanges at once with a stock peer: it has 10 threads and a backlog of 5.
@@ -24,148 +23,202 @@ pub(crate) fn at_once(peer: &Peer) -> usize {
     if peer.capable { AT_ONCE } else { AT_ONCE_STOCK }
 }
 
-type Sending = Pin<Box<dyn Future<Output = (u16, Result<u16, Failure>)> + Send>>;
+/// One write's spread. It goes on by itself: whoever brings the news of a copy sees to what follows
+/// from it, and the connection that the write came by is woken once, when it may be answered.
+pub(crate) struct Spread<R: Runtime>(Arc<Inner<R>>);
 
-/// One write's spread: runs until every copy has come to its end.
-///
-/// The connection the write came by runs it until it is acknowledged, which spares a task and two
-/// wake-ups a write; what is left then goes on by itself.
-pub(crate) struct Spread<R: Runtime> {
+struct Inner<R: Runtime> {
     node: Arc<Shared<R>>,
-    write: Arc<Write>,
+    write: Write,
+    template: Option<Template>,
+    state: Mutex<State>,
+}
+
+struct State {
     fanout: Fanout,
     acked: bool,
-    /// The copies under way and not given up.
-    flying: Vec<Copy>,
-    sending: FuturesUnordered<Sending>,
-    alarm: Alarm<R>,
+    waker: Option<Waker>,
 }
 
 impl<R: Runtime> Spread<R> {
-    /// The spread of `write`.
-    pub(crate) fn new(node: Arc<Shared<R>>, write: Write, fanout: Fanout) -> Self {
+    /// Sends the copies of `write`.
+    pub(crate) fn begin(node: Arc<Shared<R>>, now: Instant, write: Write, fanout: Fanout) -> Self {
         node.counters.spreading.fetch_add(1, Ordering::Relaxed);
-        let alarm = Alarm::new(node.runtime.clone(), node.clock);
-        let sending = FuturesUnordered::new();
-        let write = Arc::new(write);
-        Self {
-            node,
-            write,
+        let state = Mutex::new(State {
             fanout,
             acked: false,
-            flying: Vec::new(),
-            sending,
-            alarm,
-        }
+            waker: None,
+        });
+        let inner = Arc::new(Inner {
+            template: write.template(now),
+            node,
+            write,
+            state,
+        });
+        inner.go_on(&mut inner.lock(), now);
+        Self(inner)
     }
 
-    /// Runs it to its end.
-    pub(crate) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx, false)).await;
-    }
-
-    /// Goes on; ready once the write may be answered.
-    pub(crate) fn poll_acked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll(cx, true)
-    }
-
-    /// Whether every copy has come to its end.
-    pub(crate) fn is_done(&self) -> bool {
-        self.fanout.is_done()
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, until_acked: bool) -> Poll<()> {
+    /// Ready once the write may be answered. `alarm` may serve one spread after another.
+    pub(crate) fn poll_acked(&self, cx: &mut Context<'_>, alarm: &mut Alarm<R>) -> Poll<()> {
         loop {
-            let now = self.node.clock.mono();
-            self.give_up(now);
-            self.fanout.handle_timeout(now);
-            while let Some(copy) = self.fanout.poll_transmit(now) {
-                self.send(copy);
-            }
-            while let Some(event) = self.fanout.poll_event() {
-                self.tell(event);
-            }
-            if self.fanout.is_done() || (until_acked && self.acked) {
-                return Poll::Ready(());
-            }
-            if let Poll::Ready(Some((id, result))) = Pin::new(&mut self.sending).poll_next(cx) {
-                if let Some(at) = self.flying.iter().position(|copy| copy.id == id) {
-                    self.flying.swap_remove(at);
+            let deadline = {
+                let mut state = self.0.lock();
+                if state.acked {
+                    return Poll::Ready(());
                 }
-                self.fanout.handle_result(now, id, result);
-            } else if self.alarm.poll(cx, self.fanout.poll_timeout()).is_pending() {
+                match &mut state.waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                state.fanout.poll_timeout()
+            };
+            if alarm.poll(cx, deadline).is_pending() {
                 return Poll::Pending;
             }
-        }
-    }
-
-    fn send(&mut self, copy: Copy) {
-        let (node, write) = (self.node.clone(), self.write.clone());
-        self.flying.push(copy.clone());
-        self.sending.push(Box::pin(async move {
-            let Copy {
-                id, peer, recurse, ..
-            } = copy;
-            (id, send(&node, &write, &peer, recurse, None).await)
-        }));
-    }
-
-    /// The copies whose time is over count as failed, for the cluster as for the spread. One timer
-    /// serves them all; their exchanges end with the spread, or late.
-    fn give_up(&mut self, now: Instant) {
-        let node = &self.node;
-        self.flying.retain(|copy| {
-            let over = copy.deadline <= now;
-            if over {
-                node.counters.failed.fetch_add(1, Ordering::Relaxed);
-                let outcome = Outcome::Failed(Failure::TimedOut);
-                node.membership.report(copy.peer.id, outcome);
-            }
-            !over
-        });
-    }
-
-    fn tell(&mut self, event: FanoutEvent) {
-        match event {
-            FanoutEvent::Acked => self.acked = true,
-            FanoutEvent::Undelivered { peer, recurse } => {
-                let key = Arc::from(&*self.write.key);
-                let change = self.write.kind();
-                tracing::debug!(peer = %peer.id, recurse, "copy not delivered");
-                self.node
-                    .outbox
-                    .with(|queue, now| queue.push(now, peer.id, &key, change, recurse));
-            }
+            let now = self.0.node.clock.mono();
+            let mut state = self.0.lock();
+            state.fanout.handle_timeout(now);
+            self.0.go_on(&mut state, now);
         }
     }
 }
 
-impl<R: Runtime> Drop for Spread<R> {
+impl<R: Runtime> Inner<R> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what the spread asks for; whom to wake.
+    fn go_on(self: &Arc<Self>, state: &mut State, now: Instant) -> Option<Waker> {
+        let mut copy = state.fanout.poll_transmit(now);
+        if copy.is_some() {
+            let mut sender = self.node.couriers.sender(&self.node);
+            while let Some(Copy {
+                id,
+                peer,
+                recurse,
+                deadline,
+            }) = copy
+            {
+                let spread = self.clone();
+                let parcel = Parcel {
+                    spread,
+                    id,
+                    peer,
+                    recurse,
+                };
+                sender.send(parcel, deadline);
+                copy = state.fanout.poll_transmit(now);
+            }
+            sender.finish();
+        }
+        let mut waker = None;
+        while let Some(event) = state.fanout.poll_event() {
+            match event {
+                FanoutEvent::Acked => {
+                    state.acked = true;
+                    waker = state.waker.take();
+                }
+                FanoutEvent::Undelivered { peer, recurse } => self.hand_over(&peer, recurse),
+            }
+        }
+        waker
+    }
+
+    /// Leaves a copy that could not be delivered to the peer's queue.
+    fn hand_over(&self, peer: &Peer, recurse: bool) {
+        let key = Arc::from(&*self.write.key);
+        let change = self.write.kind();
+        tracing::debug!(peer = %peer.id, recurse, "copy not delivered");
+        self.node
+            .outbox
+            .with(|queue, now| queue.push(now, peer.id, &key, change, recurse));
+    }
+}
+
+impl<R: Runtime> Drop for Inner<R> {
     fn drop(&mut self) {
         self.node.counters.spreading.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Sends one copy, until `deadline` if there is one, and tells the cluster how its peer did.
+/// One copy of a write, for one peer.
+pub(crate) struct Parcel<R: Runtime> {
+    spread: Arc<Inner<R>>,
+    id: u16,
+    pub(crate) peer: Arc<Peer>,
+    recurse: bool,
+}
+
+impl<R: Runtime> Parcel<R> {
+    /// Tells the write how this copy went.
+    pub(crate) fn report(self, result: Result<u16, Failure>) {
+        let counters = &self.spread.node.counters;
+        let counter = match &result {
+            Ok(_) => &counters.delivered,
+            Err(_) => &counters.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.settle(result);
+    }
+
+    fn settle(self, result: Result<u16, Failure>) {
+        let now = self.spread.node.clock.mono();
+        let waker = {
+            let mut state = self.spread.lock();
+            state.fanout.handle_result(now, self.id, result);
+            self.spread.go_on(&mut state, now)
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<R: Runtime> link::Parcel for Parcel<R> {
+    fn may_share(&self) -> bool {
+        self.spread.write.may_share(&self.peer, self.recurse)
+    }
+
+    fn write_to(&self, now: Instant, out: &mut Vec<u8>) {
+        let Inner {
+            write, template, ..
+        } = &*self.spread;
+        if let Some(template) = template {
+            template.write_to(write, now, self.peer.addr, out);
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Parcel<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "copy {} for {}", self.id, self.peer.id)
+    }
+}
+
+/// Sends a copy over a connection of its own.
+pub(crate) async fn send_alone<R: Runtime>(parcel: Parcel<R>, deadline: Instant) {
+    let Inner { node, write, .. } = &*parcel.spread;
+    let result = send(node, write, &parcel.peer, parcel.recurse, deadline).await;
+    parcel.settle(result);
+}
+
+/// Sends one copy, until `deadline`, and tells the cluster how its peer did.
 pub(crate) async fn send<R: Runtime>(
     node: &Shared<R>,
     write: &Write,
     peer: &Peer,
     recurse: bool,
-    deadline: Option<Instant>,
+    deadline: Instant,
 ) -> Result<u16, Failure> {
     // Nothing to send: the value's life ended on the way.
     let Some(request) = write.request_for(node.clock.mono(), peer, recurse) else {
         return Ok(200);
     };
-    let (addr, at_once) = (peer.addr, at_once(peer));
-    let result = match deadline {
-        Some(at) => {
-            let result = node.pool.exchange(addr, request, at, at_once).await;
-            result.map_err(|lost| lost.failure)
-        }
-        None => node.pool.exchange_for_ever(addr, request, at_once).await,
-    };
+    let result = node
+        .pool
+        .exchange(peer.addr, request, deadline, at_once(peer))
+        .await
+        .map_err(|lost| lost.failure);
     let rtt = result.as_ref().map(|answer| answer.rtt);
     let outcome = Outcome::of(rtt.map_err(|failure| *failure), write.measures(recurse));
     node.membership.report(peer.id, outcome);

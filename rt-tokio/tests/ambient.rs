@@ -56,7 +56,11 @@ async fn operations_can_be_spawned() {
     let client = client().peer(peer).connect().unwrap();
     let task = spawnable(async move {
         client.ready().await.unwrap();
-        client.get("k").await.unwrap()
+        let missed = client.get("k").await.unwrap();
+        let make = async || "made";
+        let made = client.get_or_insert_with("k", Duration::from_secs(60), make);
+        (missed, made.await)
     });
-    assert_eq!(tokio::spawn(task).await.unwrap(), None);
+    let (missed, made) = tokio::spawn(task).await.unwrap();
+    assert_eq!((missed, &made[..]), (None, &b"made"[..]));
 }

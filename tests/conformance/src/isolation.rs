@@ -35,9 +35,12 @@ pub(crate) fn the_runtime_may_go_before_node_and_client<H: Host>() {
         let read = block_on(client.get("k"));
         let put = block_on(client.put("k", "w", MINUTE));
         if H::ENDS {
+            assert!(client.is_shut_down());
             assert!(matches!(read, Err(Error::ShutDown)), "{read:?}");
             assert!(matches!(put, Err(Error::ShutDown)), "{put:?}");
             assert!(matches!(block_on(client.ready()), Err(Error::ShutDown)));
+            let made = client.get_or_insert_with("k", MINUTE, async || "made");
+            assert_eq!(block_on(made), "made");
         }
         drop((client.nodes(), client.stats()));
         drop((node.status(), node.peers(), node.id(), node.addr()));

@@ -31,6 +31,14 @@ macro_rules! api {
             what_can_not_be_done_is_said_with_every_attempt,
             values_of_any_size_come_back_as_they_went,
         );
+        api!($host, insert:
+            what_is_made_once_is_looked_up_then,
+            an_error_is_the_callers_and_is_not_stored,
+            of_many_callers_one_makes_it,
+            when_the_one_that_makes_it_goes_another_does,
+            with_no_node_it_is_made_each_time,
+            a_node_that_goes_fails_no_one,
+        );
         api!($host, cancel:
             an_operation_dropped_at_any_await_harms_no_other,
             many_at_once_dropped_half_way_leave_room_for_others,

@@ -1,9 +1,5 @@
-//! `instructions OPERATION COUNT`: performs an operation so many times on the pure core, with no socket
-//! and no clock, so that `valgrind --tool=callgrind` counts the same instructions at every run. The
-//! difference of two counts is the cost of the operations between; `benches/instructions.sh` does that.
+//! Requests to a node, from bytes to bytes.
 
-use std::env;
-use std::process::ExitCode;
 use zerocache_proto::cache::{Config, Unsharded};
 use zerocache_proto::cluster::View;
 use zerocache_proto::http::{HttpDate, Limits, ServerConn};
@@ -11,41 +7,35 @@ use zerocache_proto::op::Ack;
 use zerocache_proto::service::{self, Context, Outcome, Stage};
 use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
 
+use crate::lan;
+
 /// Keys in the cache: more than one cache line's worth, less than evicts.
 const KEYS: usize = 1000;
 const VALUE: [u8; 128] = [b'v'; 128];
 
-fn main() -> ExitCode {
-    let mut args = env::args().skip(1);
-    let operation = args.next().unwrap_or_default();
-    let count = args.next().and_then(|count| count.parse().ok());
-    let (Some(count), Some(requests)) = (count, requests(&operation)) else {
-        return ExitCode::from(2);
-    };
-    let mut node = Node::new();
+/// Exchanges until `count` requests are answered.
+pub(crate) fn exchange(requests: &[Vec<u8>], count: usize, peers: usize) {
+    let mut node = Node::new(peers);
     for i in 0..KEYS {
         node.exchange(&put(i));
     }
     let mut answered = 0;
     while answered < count {
-        for request in &requests {
+        for request in requests {
             answered += node.exchange(request);
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// What one round sends, a read each.
-fn requests(operation: &str) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn requests(operation: &str) -> Option<Vec<Vec<u8>>> {
     let each = |line: fn(usize) -> Vec<u8>| Some((0..KEYS).map(line).collect());
     match operation {
         "get" => each(|i| get(&format!("key-{i:05}"))),
         "miss" => each(|i| get(&format!("none-{i:05}"))),
         "put" => each(put),
-        "delete" => each(|i| {
-            format!("DELETE /london/key-{i:05}?recurse=0 HTTP/1.1\r\nHost: 127.0.0.1:6789\r\n\r\n")
-                .into()
-        }),
+        "delete" => each(delete),
+        "put_delete" => Some((0..KEYS).flat_map(|i| [put(i), delete(i)]).collect()),
         "pipe16" => {
             let gets: Vec<_> = (0..KEYS / 16 * 16)
                 .map(|i| get(&format!("key-{i:05}")))
@@ -68,6 +58,10 @@ fn put(i: usize) -> Vec<u8> {
     request
 }
 
+fn delete(i: usize) -> Vec<u8> {
+    format!("DELETE /london/key-{i:05}?recurse=0 HTTP/1.1\r\nHost: 127.0.0.1:6789\r\n\r\n").into()
+}
+
 /// A node of one connection and one shard.
 struct Node {
     http: ServerConn,
@@ -77,7 +71,7 @@ struct Node {
 }
 
 impl Node {
-    fn new() -> Self {
+    fn new(peers: usize) -> Self {
         let (region, id) = (Region::new("london").expect("a name"), NodeId::from_bits(1));
         let mut http = ServerConn::new(Instant::ORIGIN, Limits::default());
         http.set_date(HttpDate::from_unix_seconds(1_700_000_000));
@@ -87,7 +81,7 @@ impl Node {
                 seed: 1,
                 ..Config::new(region.clone(), id)
             }),
-            view: View::empty(region, Some(id)),
+            view: View::of(region, (0..peers).map(lan::peer)),
             now: Now {
                 mono: Instant::ORIGIN,
                 unix_ms: 1_700_000_000_000,

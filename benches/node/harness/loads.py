@@ -38,9 +38,9 @@ LOADS = {
 }
 
 
-def loader(server, *args, depth=1):
+def loader(server, *args, depth=1, before=()):
     """Runs the loader against a running server: what it says."""
-    command = [PEERS / "loader", "--server", server.address, "--pid", server.pid]
+    command = [*before, PEERS / "loader", "--server", server.address, "--pid", server.pid]
     command += ["--protocol", server.protocol(depth), "--keys", KEYS, *args]
     done = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, preexec_fn=pinned(LOADER_CORE), check=False
@@ -82,6 +82,23 @@ class Visits:
                     report = loader(server, *args, depth=load.depth)
                     self.seen.setdefault((name, connections, server.name), []).append(report)
         self.rounds += 1
+
+    def to_list(self):
+        return [
+            {"load": load, "connections": count, "server": server, "rounds": reports}
+            for (load, count, server), reports in self.seen.items()
+        ]
+
+    @classmethod
+    def of(cls, visited):
+        visits = cls()
+        for row in visited:
+            visits.seen[row["load"], row["connections"], row["server"]] = row["rounds"]
+            visits.rounds = len(row["rounds"])
+        return visits
+
+    def knows(self, name):
+        return any(load == name for load, _, _ in self.seen)
 
     def has(self, name, server):
         return (name, LOADS[name].connections[0], server) in self.seen

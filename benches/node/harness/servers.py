@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -15,13 +16,21 @@ OURS = ROOT / "target/release/zerocache"
 PEERS = ROOT / "target/node/release"
 SERVER_CORE, LOADER_CORE = 0, 1
 VALUES = (128, 4096)
-KEYS = 10_000
+KEYS = 1_000
+FILES = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+# memcached sets its limit to exactly that, and valgrind, which keeps twelve files for itself, lets it be no other.
+MEMCACHED_CONNECTIONS = FILES - 12
 
 
 def pinned(core):
-    """For `preexec_fn`. One core is shared, and said to be, where there are not two."""
+    """For `preexec_fn`: one core, or the one there is; and as many open files as may be."""
     cores = sorted(os.sched_getaffinity(0))
-    return lambda: os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
+
+    def settle():
+        os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+
+    return settle
 
 
 class Missing(Exception):
@@ -37,8 +46,8 @@ class Server:
         self.binary = binary
         self.version_args = version
 
-    def launch(self, directory, wrapper=(), bounds=()):
-        return Running(self, directory, list(wrapper), list(bounds))
+    def launch(self, directory, wrapper=(), ready="ready "):
+        return Running(self, directory, list(wrapper), ready)
 
     def version(self):
         if not self.version_args or not shutil.which(self.binary):
@@ -53,13 +62,14 @@ class Server:
 class Running:
     """A server that has been started and can be connected to."""
 
-    def __init__(self, server, directory, wrapper, bounds):
+    def __init__(self, server, directory, wrapper, ready):
         self.server, self.name = server, server.name
         if server.binary and not shutil.which(server.binary):
             raise Missing(f"{server.binary} is not installed")
         command, port = server.command(Path(directory))
         self.process = subprocess.Popen(
-            [*wrapper, *map(str, command), *bounds],
+            [*wrapper, *map(str, command)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if wrapper else subprocess.DEVNULL,
             text=True,
@@ -68,7 +78,7 @@ class Running:
         self.pid = self.process.pid
         if port is None:
             line = self.process.stdout.readline()
-            if not line.startswith("ready "):
+            if not line.startswith(ready):
                 raise RuntimeError(f"{self.name} did not start: {line!r}")
             self.address = line.split()[-1]
         else:
@@ -119,12 +129,13 @@ def peer(program, *args):
 
 def ours(runtime):
     args = ["serve", "--region", "r", "--address", "127.0.0.1", "--port", "0", "--no-mdns", "--workers", "1"]
-    return lambda _: ([OURS, *args, "--runtime", runtime, "--local-bytes", "1GiB"], None)
+    args += ["--local-bytes", "1GiB", "--connections", "20000", "--connections-per-source", "20000"]
+    return lambda _: ([OURS, *args, "--runtime", runtime], None)
 
 
 def memcached(_):
     port = free_port()
-    args = ["-l", "127.0.0.1", "-p", port, "-U", "0", "-t", "1", "-m", "2048", "-c", "20000"]
+    args = ["-l", "127.0.0.1", "-p", port, "-U", "0", "-t", "1", "-m", "2048", "-c", MEMCACHED_CONNECTIONS]
     return ["memcached", *args, *(["-u", "nobody"] if os.geteuid() == 0 else [])], port
 
 
@@ -145,7 +156,7 @@ http {{
   keepalive_requests 1000000000;
   tcp_nodelay on;
   sendfile on;
-  open_file_cache max=40000 inactive=1h;
+  open_file_cache max=4000 inactive=1h;
   open_file_cache_valid 1h;
 {temporary}
   server {{

@@ -26,6 +26,22 @@ RATIOS = [
     ("get128", ON_SMOL, "raw smol", 1.05, 0.98),
     ("get128", ON_SMOL, "raw tokio", 1.30, 1.30),
 ]
+# System calls a request: (server, load, must, aim).
+CALLS = [
+    (OURS, "get128", 2.05, 2.05),
+    (OURS, "pipe16", 0.19, 0.19),
+    (ON_SMOL, "get128", 3.2, 3.2),
+    (ON_SMOL, "pipe16", 0.23, 0.23),
+]
+# User instructions a request: (load, must, aim).
+INSTRUCTIONS = [("get128", 2_900, 2_200), ("pipe16", 2_300, 1_300), ("put", 6_000, 4_000)]
+# PUTs that all peers have acknowledged: (peers, clients, figure, text, must, aim).
+SPREAD = [
+    (3, 1, "p50", "p50, us", 140, 120),
+    (6, 1, "p50", "p50, us", 200, 170),
+    (3, 64, "cpu_ratio", "processor time / floor", 1.5, 1.25),
+    (3, 64, "per_second", "PUTs/s", 80_000, 110_000),
+]
 
 
 @dataclass
@@ -52,32 +68,57 @@ def median(values):
     return statistics.median(values)
 
 
-def rows(visits):
-    """The rows of the loads that were run."""
-    found = []
+def rows(visits, results):
+    """The rows of what was measured."""
+    reference = of_reference(visits, results.get("reference"))
+    return [*of_loads(visits), *of_costs(results), *of_spread(results.get("spread")), *reference]
+
+
+def of_loads(visits):
     for load, ours, peer, must, aim in RATIOS:
         ratio = visits.ratio(load, ours, peer)
         if ratio:
             low, middle, high = ratio
-            found.append(Row(f"{load}: {ours} / {peer}", middle, must, aim, (low, high)))
+            yield Row(f"{load}: {ours} / {peer}", middle, must, aim, (low, high))
     if visits.has("pipe16", OURS):
         rate = median(visits.values("pipe16", OURS, "per_second"))
-        found.append(Row("pipe16: requests/s on one core", rate, 1e6, 1.3e6, at_least=True, digits=0))
+        yield Row("pipe16: requests/s on one core", rate, 1e6, 1.3e6, at_least=True, digits=0)
     p99 = visits.ratio("get128", OURS, "raw tokio", "p99", connections=16)
     if p99:
-        found.append(Row("get128, 16 connections: p99 / raw tokio's", p99[1], 1.15, 1.05, (p99[0], p99[2])))
+        yield Row("get128, 16 connections: p99 / raw tokio's", p99[1], 1.15, 1.05, (p99[0], p99[2]))
     if visits.has("pipe16", OURS) and visits.has("pipe16mix", OURS):
         mixed, pure = (median(visits.values(load, OURS, "p999")) for load in ("pipe16mix", "pipe16"))
-        found.append(Row("pipe16mix p99.9 / pipe16 p99.9", mixed / pure, 2, 1.3))
-    return found
+        yield Row("pipe16mix's p99.9 / pipe16's", mixed / pure, 2, 1.3)
 
 
-def show(table):
-    if not table:
+def of_costs(results):
+    for server, load, must, aim in CALLS:
+        if server in results.get("syscalls", {}):
+            calls = results["syscalls"][server][load][0]
+            yield Row(f"{load}: system calls, {server}", calls, must, aim)
+    counts = results.get("instructions", {}).get(OURS, {})
+    for load, must, aim in INSTRUCTIONS:
+        if load in counts:
+            yield Row(f"{load}: user instructions", counts[load], must, aim, digits=0)
+    if OURS in results.get("memory", {}):
+        yield Row("bytes an entry of 128 B, 1 M", results["memory"][OURS]["bytes"], 249, 215, digits=0)
+
+
+def of_reference(visits, reference):
+    """GETs of the Python package at its best against those of a node on one core."""
+    if not reference or not visits.has("get128", OURS):
         return
-    print(f"{'':<46}{'here':>12}{'quartiles':>16}{'must':>12}{'aim':>12}  reached")
-    for row in table:
-        sign = ">= " if row.at_least else "<= "
-        here, must, aim = (f"{number:,.{row.digits}f}" for number in (row.value, row.must, row.aim))
-        spread = f"{row.spread[0]:.2f} to {row.spread[1]:.2f}" if row.spread else ""
-        print(f"{row.about:<46}{here:>12}{spread:>16}{sign + must:>12}{sign + aim:>12}  {row.verdict()}")
+    cpu, rate = (median(visits.values("get128", OURS, figure)) for figure in ("cpu_us", "per_second"))
+    yield Row("get128: requests/s / the Python package's", rate / reference["per_second"], 20, 27, at_least=True)
+    yield Row("get128: the Python package's processor time / ours", reference["cpu_us"] / cpu, 20, 28, at_least=True)
+
+
+def of_spread(measured):
+    seen = {(row["peers"], row["clients"]): row for row in measured["rows"]} if measured else {}
+    for peers, clients, figure, text, must, aim in SPREAD:
+        row = seen.get((peers, clients))
+        if row:
+            plural = "" if clients == 1 else "s"
+            digits = 2 if figure == "cpu_ratio" else 0
+            about = f"PUT acked by {peers} peers, {clients} client{plural}: {text}"
+            yield Row(about, row[figure], must, aim, at_least=figure == "per_second", digits=digits)

@@ -7,14 +7,15 @@ use std::time::Duration;
 pub(crate) const USAGE: &str = "\
 loader --server HOST:PORT [--pid PID] [--protocol http|memcached|meta|resp] [--mode get|mix|put]
        [--value BYTES] [--keys N] [--connections N] [--depth N] [--rate REQUESTS_PER_SECOND]
-       [--warm-up SECONDS] [--seconds SECONDS | --requests N] [--fill KEYS] [--hold CONNECTIONS]
+       [--warm-up SECONDS] [--seconds SECONDS | --requests N] [--fill KEYS] [--hold CONNECTIONS] [--reconnect]
 
 Loads a server from one thread and prints what was seen, as one line of JSON. Every answer's status and length
 are checked. With --pid: the processor time of all of the server's threads, and its memory.
 
 --fill puts that many keys, each once, and measures that. --hold opens that many connections, asks each one thing
 and leaves them idle. --depth requests leave in one write, the next ones when all their answers are there. With
---rate, requests leave when they are due, and are timed from then.";
+--rate, requests leave when they are due, and are timed from then. --reconnect makes each batch a connection of its
+own, for servers that close after each answer.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -45,6 +46,7 @@ pub(crate) struct Args {
     pub(crate) warm_up: Duration,
     pub(crate) until: Until,
     pub(crate) hold: usize,
+    pub(crate) reconnect: bool,
 }
 
 impl Args {
@@ -56,15 +58,20 @@ impl Args {
             protocol: Protocol::Http,
             mode: Mode::Get,
             value: 128,
-            keys: 10_000,
+            keys: 1_000,
             connections: 16,
             depth: 1,
             rate: None,
             warm_up: Duration::from_millis(100),
             until: Until::Time(Duration::from_secs(1)),
             hold: 0,
+            reconnect: false,
         };
         while let Some(name) = words.next() {
+            if name == "--reconnect" {
+                args.reconnect = true;
+                continue;
+            }
             let word = words.next().ok_or_else(|| format!("{name} of what?"))?;
             let unknown = || format!("{name} {word}?");
             match name.as_str() {

@@ -109,14 +109,7 @@ impl<'a> Load<'a> {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
-            let stream = net::TcpStream::connect(args.server)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let mut connection = Connection::new(TcpStream::from_std(stream));
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(connection.stream(), Token(index), interest)?;
-            connections.push(connection);
+            connections.push(connect(args, &poll, index)?);
         }
         Ok(Self {
             args,
@@ -169,6 +162,9 @@ impl<'a> Load<'a> {
                 if event.is_readable() && self.receive(index)? {
                     let now = Instant::now();
                     self.histogram.record(now - self.connections[index].since());
+                    if self.args.reconnect {
+                        self.connections[index] = connect(self.args, &self.poll, index)?;
+                    }
                     waiting -= usize::from(!self.batch(index, &mut over, now)?);
                 }
             }
@@ -238,6 +234,17 @@ impl<'a> Load<'a> {
     fn receive(&mut self, index: usize) -> io::Result<bool> {
         self.connections[index].receive(&mut self.answers, &mut self.scratch)
     }
+}
+
+fn connect(args: &Args, poll: &Poll, index: usize) -> io::Result<Connection> {
+    let stream = net::TcpStream::connect(args.server)?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    let mut connection = Connection::new(TcpStream::from_std(stream));
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    poll.registry()
+        .register(connection.stream(), Token(index), interest)?;
+    Ok(connection)
 }
 
 /// When to stop.

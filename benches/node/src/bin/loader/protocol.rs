@@ -200,7 +200,8 @@ fn constant(expected: &[u8], input: &[u8]) -> Result<Option<usize>, Bad> {
 /// The body's length, if the head is that of a good answer.
 fn content_length(head: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"content-length:";
-    if !head.starts_with(b"HTTP/1.1 20") {
+    let status = head.strip_prefix(b"HTTP/1.")?.get(1..)?;
+    if !status.starts_with(b" 200 ") {
         return None;
     }
     let mut lines = head.split(|byte| *byte == b'\n');

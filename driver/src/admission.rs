@@ -1,16 +1,14 @@
 //! How many connections a node holds, in all and of one source, and which goes when one too many comes.
 
 use crate::signal::Signal;
-use futures_util::task::AtomicWaker;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use zerocache_proto::Instant;
 
 const BUSY: u64 = 0;
-const LEAVING: u64 = u64::MAX;
 
 /// The bounds on inbound connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +54,22 @@ struct Held {
     next: u64,
     tickets: BTreeMap<u64, (IpAddr, Arc<Mark>)>,
     by_source: HashMap<IpAddr, usize>,
+    /// Connections that each lane serves.
+    by_lane: Vec<usize>,
+    /// Requests of the connections that are gone.
+    requests: u64,
 }
 
-/// What the door sees of a connection: since when it is idle, and how to tell it to go.
-#[derive(Debug)]
+/// What the door sees of a connection: what it did, since when it is idle, and how to tell it to go.
+///
+/// The connection alone writes the numbers, so that a turn costs it two plain stores.
+#[derive(Debug, Default)]
 struct Mark {
-    /// Nanoseconds of the monotonic clock; [`BUSY`], or [`LEAVING`] once it has been told to go.
+    /// Nanoseconds of the monotonic clock, or [`BUSY`].
     idle_since: AtomicU64,
-    waker: AtomicWaker,
+    requests: AtomicU64,
+    leaving: AtomicBool,
+    waker: Mutex<Option<Waker>>,
 }
 
 /// A connection's place; dropping it frees it.
@@ -71,20 +77,27 @@ struct Mark {
 pub(crate) struct Ticket {
     door: Arc<Door>,
     number: u64,
+    lane: usize,
     mark: Arc<Mark>,
+    /// What the mark wakes.
+    waker: Option<Waker>,
 }
 
 impl Door {
-    pub(crate) fn new(bounds: Admission) -> Arc<Self> {
+    /// A door to `lanes` lanes, one at least.
+    pub(crate) fn new(bounds: Admission, lanes: usize) -> Arc<Self> {
         Arc::new(Self {
             bounds,
-            held: Mutex::default(),
+            held: Mutex::new(Held {
+                by_lane: vec![0; lanes],
+                ..Held::default()
+            }),
             listening: AtomicBool::new(false),
             emptied: Signal::default(),
         })
     }
 
-    /// A place for one more connection from `source`. Where there is none, the connection longest idle
+    /// A place for one more connection from `source`, in the lane with the fewest. Where there is none, the connection longest idle
     /// is told to go and its place is taken; `None` if every one is busy.
     pub(crate) fn admit(self: &Arc<Self>, source: IpAddr) -> Option<Ticket> {
         let mut held = self.lock();
@@ -96,18 +109,31 @@ impl Door {
         }
         let number = held.next;
         held.next = held.next.wrapping_add(1);
-        let mark = Arc::new(Mark {
-            idle_since: AtomicU64::new(BUSY),
-            waker: AtomicWaker::new(),
-        });
+        let mark = Arc::<Mark>::default();
         held.tickets.insert(number, (source, mark.clone()));
         *held.by_source.entry(source).or_insert(0) += 1;
+        let lanes = held.by_lane.iter_mut().enumerate();
+        let lane = lanes
+            .min_by_key(|(_, open)| **open)
+            .map_or(0, |(lane, open)| {
+                *open += 1;
+                lane
+            });
         drop(held);
         Some(Ticket {
             door: self.clone(),
             number,
+            lane,
             mark,
+            waker: None,
         })
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        let held = self.lock();
+        let of = |(_, mark): &(IpAddr, Arc<Mark>)| mark.requests.load(Ordering::Relaxed);
+        held.tickets.values().map(of).sum::<u64>() + held.requests
     }
 
     /// How many connections there are.
@@ -134,10 +160,8 @@ impl Door {
 
     /// Wakes every connection, to see that the node is stopping.
     pub(crate) fn wake_all(&self) {
-        self.lock()
-            .tickets
-            .values()
-            .for_each(|(_, mark)| mark.waker.wake());
+        let held = self.lock();
+        held.tickets.values().for_each(|(_, mark)| mark.wake());
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -150,50 +174,65 @@ impl Held {
         self.tickets
             .values()
             .filter(|(from, _)| source.is_none_or(|source| source == *from))
+            .filter(|(_, mark)| !mark.leaving.load(Ordering::Relaxed))
             .map(|(_, mark)| (mark.idle_since.load(Ordering::Relaxed), mark))
-            .filter(|(since, _)| *since != BUSY && *since != LEAVING)
+            .filter(|(since, _)| *since != BUSY)
             .min_by_key(|(since, _)| *since)
             .map(|(_, mark)| mark.clone())
     }
 }
 
 impl Mark {
-    /// Told to go, it stays so: a race with [`Mark::go`] is settled in its favour.
-    fn change(&self, was: u64, is: u64) {
-        let _ = self
-            .idle_since
-            .compare_exchange(was, is, Ordering::Relaxed, Ordering::Relaxed);
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The waker stays: a connection woken to go may have to be woken again, to end.
+    fn wake(&self) {
+        let waker = self.waker().clone();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     fn go(&self) {
-        self.idle_since.store(LEAVING, Ordering::Release);
-        self.waker.wake();
+        self.leaving.store(true, Ordering::Release);
+        self.wake();
     }
 }
 
 impl Ticket {
-    /// The task to wake when the connection has to go.
-    pub(crate) fn register(&self, waker: &std::task::Waker) {
-        self.mark.waker.register(waker);
+    /// The lane that serves the connection.
+    pub(crate) const fn lane(&self) -> usize {
+        self.lane
     }
 
-    /// Says that the connection is idle, now; since when stays as it was if it had been idle before.
-    pub(crate) fn set_idle(&self, now: Instant) {
-        let since = now.as_nanos().clamp(1, LEAVING - 1);
-        self.mark.change(BUSY, since);
-    }
-
-    /// Says that the connection has work.
-    pub(crate) fn set_busy(&self) {
-        let was = self.mark.idle_since.load(Ordering::Relaxed);
-        if was != BUSY && was != LEAVING {
-            self.mark.change(was, BUSY);
+    /// The task to wake when the connection has to go. To be said before looking whether it has to.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.waker = Some(waker.clone());
+            *self.mark.waker() = Some(waker.clone());
         }
     }
 
-    /// Whether the connection was told to go.
+    /// Counts requests.
+    pub(crate) fn count(&self, requests: u64) {
+        let before = self.mark.requests.load(Ordering::Relaxed);
+        let now = before.wrapping_add(requests);
+        self.mark.requests.store(now, Ordering::Relaxed);
+    }
+
+    /// Says since when the connection is idle; `None` if it has work.
+    pub(crate) fn set_idle(&self, since: Option<Instant>) {
+        let since = since.map_or(BUSY, |since| since.as_nanos().max(1));
+        self.mark.idle_since.store(since, Ordering::Relaxed);
+    }
+
+    /// Whether the connection was told to go. It stays told, whatever it does next.
     pub(crate) fn must_go(&self) -> bool {
-        self.mark.idle_since.load(Ordering::Acquire) == LEAVING
+        self.mark.leaving.load(Ordering::Acquire)
     }
 }
 
@@ -209,6 +248,10 @@ impl Drop for Ticket {
                 held.by_source.remove(&source);
             }
         }
+        if let Some(open) = held.by_lane.get_mut(self.lane) {
+            *open = open.saturating_sub(1);
+        }
+        held.requests += self.mark.requests.load(Ordering::Relaxed);
         let empty = held.tickets.is_empty();
         drop(held);
         if empty {
@@ -227,27 +270,33 @@ mod tests {
 
     #[test]
     fn the_longest_idle_makes_place() {
-        let door = Door::new(Admission {
-            connections: 2,
-            per_source: 2,
-        });
+        let door = Door::new(
+            Admission {
+                connections: 2,
+                per_source: 2,
+            },
+            1,
+        );
         let a = door.admit(source(1)).unwrap();
         let b = door.admit(source(2)).unwrap();
-        a.set_idle(Instant::from_millis(20));
-        b.set_idle(Instant::from_millis(10));
+        a.set_idle(Some(Instant::from_millis(20)));
+        b.set_idle(Some(Instant::from_millis(10)));
         let c = door.admit(source(3)).unwrap();
         assert!(b.must_go() && !a.must_go() && !c.must_go());
         // It stays told, whatever it does next.
-        b.set_busy();
+        b.set_idle(None);
         assert!(b.must_go());
     }
 
     #[test]
     fn where_all_are_busy_there_is_no_place() {
-        let door = Door::new(Admission {
-            connections: 1,
-            per_source: 1,
-        });
+        let door = Door::new(
+            Admission {
+                connections: 1,
+                per_source: 1,
+            },
+            1,
+        );
         let a = door.admit(source(1)).unwrap();
         assert!(door.admit(source(2)).is_none());
         drop(a);
@@ -256,18 +305,21 @@ mod tests {
 
     #[test]
     fn one_source_can_not_take_every_place() {
-        let door = Door::new(Admission {
-            connections: 10,
-            per_source: 1,
-        });
+        let door = Door::new(
+            Admission {
+                connections: 10,
+                per_source: 1,
+            },
+            1,
+        );
         let a = door.admit(source(1)).unwrap();
         let other = door.admit(source(2)).unwrap();
-        other.set_idle(Instant::from_millis(1));
+        other.set_idle(Some(Instant::from_millis(1)));
         assert!(
             door.admit(source(1)).is_none(),
             "only a connection of its own may make place"
         );
-        a.set_idle(Instant::from_millis(2));
+        a.set_idle(Some(Instant::from_millis(2)));
         let _instead = door.admit(source(1)).unwrap();
         assert!(a.must_go() && !other.must_go());
         assert_eq!(
@@ -275,5 +327,42 @@ mod tests {
             3,
             "the one told to go is counted until it has gone"
         );
+    }
+
+    #[test]
+    fn lanes_get_as_many_connections_and_requests_are_not_lost() {
+        let door = Door::new(Admission::default(), 2);
+        let admit = || door.admit(source(1)).unwrap();
+        let (a, b, c) = (admit(), admit(), admit());
+        assert_eq!([a.lane(), b.lane(), c.lane()], [0, 1, 0]);
+        a.count(2);
+        c.count(3);
+        drop((a, c));
+        b.count(4);
+        assert_eq!(
+            [admit().lane(), admit().lane()],
+            [0, 0],
+            "one after the other"
+        );
+        assert_eq!(door.requests(), 9);
+    }
+
+    #[test]
+    fn a_connection_can_be_woken_more_than_once() {
+        #[derive(Default)]
+        struct Woken(AtomicU64);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let door = Door::new(Admission::default(), 1);
+        let mut ticket = door.admit(source(1)).unwrap();
+        let woken = Arc::<Woken>::default();
+        ticket.register(&woken.clone().into());
+        door.wake_all();
+        ticket.register(&woken.clone().into());
+        door.wake_all();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::clock::Clock;
 use crate::runtime::{Runtime, Timer};
-use std::task::{Context, Poll};
-use zerocache_proto::Instant;
+use std::task::{Context, Poll, Waker};
+use zerocache_proto::{Duration, Instant};
+
+/// How early a runtime's timer may fire at most, its ticks being coarser than the clock.
+const EARLY: Duration = Duration::from_millis(10);
 
 /// Wakes its task at a machine's deadline. A deadline that moves away, as the idle limit of a busy
 /// connection does at each request, leaves the timer as it is: it fires early once and is then set anew.
@@ -12,6 +15,8 @@ pub(crate) struct Alarm<R: Runtime> {
     clock: Clock,
     timer: Option<R::Timer>,
     armed: Option<Instant>,
+    /// Who the timer wakes.
+    waker: Option<Waker>,
 }
 
 impl<R: Runtime> Alarm<R> {
@@ -21,7 +26,30 @@ impl<R: Runtime> Alarm<R> {
             clock,
             timer: None,
             armed: None,
+            waker: None,
         }
+    }
+
+    /// As [`Alarm::poll`] at a time just read. Far from the deadline it does not look at the timer, which
+    /// costs as much as the rest of a short turn.
+    pub(crate) fn poll_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Poll<()> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let armed = self
+            .armed
+            .is_some_and(|armed| now + EARLY < armed && armed <= deadline);
+        let known = |waker: &Waker| waker.will_wake(cx.waker());
+        if armed && self.waker.as_ref().is_some_and(known) {
+            return Poll::Pending;
+        }
+        self.waker = Some(cx.waker().clone());
+        self.poll(cx, Some(deadline))
     }
 
     /// Ready once `deadline` has passed; `None` never does.

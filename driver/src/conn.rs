@@ -3,6 +3,7 @@
 use crate::admission::Ticket;
 use crate::alarm::Alarm;
 use crate::budget::Share;
+use crate::clock::Wall;
 use crate::life::Stage;
 use crate::runtime::{Runtime, Stream as _};
 use crate::shared::Shared;
@@ -19,12 +20,14 @@ use zerocache_proto::op::Fanout;
 use zerocache_proto::service::{self, Context, Outcome, Write};
 use zerocache_proto::{Now, Rng};
 
-/// Requests answered before the connection lets others have the thread.
+/// Requests answered in a turn, before the connection lets others have the thread.
 const REQUESTS_A_TURN: usize = 32;
+/// Bytes written in a turn.
+const WRITTEN_A_TURN: usize = 64 << 10;
+/// Reads in a turn.
+const READS_A_TURN: usize = 16;
 /// Writes on their way to peers at once, of all connections.
 const SPREADS: u64 = 1024;
-/// Reads and writes before it does.
-const STEPS_A_TURN: usize = 16;
 
 /// The task of one connection.
 pub(crate) struct Conn<R: Runtime> {
@@ -33,6 +36,7 @@ pub(crate) struct Conn<R: Runtime> {
     from: SocketAddr,
     ticket: Ticket,
     http: ServerConn,
+    wall: Wall,
     view: Arc<View>,
     bodies: Share,
     /// The write being acknowledged, and the answer it will get.
@@ -47,9 +51,9 @@ pub(crate) struct Conn<R: Runtime> {
     rng: Rng,
 }
 
-/// What one step of the connection came to.
+/// What a read or a write came to.
 enum Step {
-    /// Something moved: look again.
+    /// Something moved.
     Moved,
     /// Nothing to do until a wake-up.
     Blocked,
@@ -57,17 +61,42 @@ enum Step {
     Over,
 }
 
+/// What a turn has done so far.
+#[derive(Default)]
+struct Turn {
+    reads: usize,
+    requests: usize,
+    written: usize,
+}
+
+impl Turn {
+    const fn is_long(&self) -> bool {
+        self.reads >= READS_A_TURN
+            || self.requests >= REQUESTS_A_TURN
+            || self.written >= WRITTEN_A_TURN
+    }
+
+    const fn moved(&self) -> bool {
+        self.reads > 0 || self.requests > 0 || self.written > 0
+    }
+}
+
 impl<R: Runtime> Conn<R> {
+    /// A connection to be served on `runtime`.
     pub(crate) fn new(
         node: Arc<Shared<R>>,
+        runtime: R,
         stream: R::Stream,
         from: SocketAddr,
         ticket: Ticket,
     ) -> Self {
-        let mut http = ServerConn::new(node.clock.mono(), node.limits);
+        let now = node.clock.mono();
+        // Whoever only opens connections and says nothing keeps nobody out.
+        ticket.set_idle(Some(now));
+        let mut http = ServerConn::new(now, node.limits);
         http.set_node(node.membership.view().me);
-        let alarm = Alarm::new(node.runtime.clone(), node.clock);
-        let patience = Alarm::new(node.runtime.clone(), node.clock);
+        let alarm = Alarm::new(runtime.clone(), node.clock);
+        let patience = Alarm::new(runtime, node.clock);
         let (bodies, rng) = (node.bodies.share(), node.rng());
         let view = node.membership.view();
         Self {
@@ -76,6 +105,7 @@ impl<R: Runtime> Conn<R> {
             from,
             ticket,
             http,
+            wall: Wall::default(),
             view,
             bodies,
             pending: None,
@@ -95,47 +125,72 @@ impl<R: Runtime> Future for Conn<R> {
         let this = &mut *self;
         this.ticket.register(cx.waker());
         // One reading a turn: a clock costs as much as a look-up.
-        let now = this.node.clock.now();
-        for _ in 0..STEPS_A_TURN {
-            match this.step(cx, now) {
-                Step::Moved => {}
-                Step::Over => return Poll::Ready(()),
-                Step::Blocked => {
-                    if this.alarm.poll(cx, this.http.poll_timeout()).is_pending() {
-                        return Poll::Pending;
-                    }
-                    this.http.handle_timeout(this.node.clock.mono());
-                }
-            }
+        let now = this.node.clock.now_by(&mut this.wall);
+        let stage = this.node.life.stage();
+        if stage == Stage::Ended {
+            return Poll::Ready(());
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        this.set_date(now);
+        this.membership_seen();
+        if stage == Stage::Closing || this.ticket.must_go() {
+            this.http.close(now.mono);
+        }
+        this.turn(cx, now)
     }
 }
 
 impl<R: Runtime> Conn<R> {
-    fn step(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
-        let stage = self.node.life.stage();
-        if stage == Stage::Ended {
-            return Step::Over;
+    /// Reads, answers and writes until all of that is blocked, or others are to have the thread.
+    fn turn(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<()> {
+        let mut turn = Turn::default();
+        // A connection that rests between two requests has nothing to do but to read the next one.
+        let mut due = !self.http.is_idle();
+        while !turn.is_long() {
+            let moved = match self.read(cx, now) {
+                Step::Over => return Poll::Ready(()),
+                Step::Moved => true,
+                Step::Blocked => false,
+            };
+            turn.reads += usize::from(moved);
+            // Who has seen the node end must not hear from it again.
+            if moved && self.node.life.stage() == Stage::Ended {
+                return Poll::Ready(());
+            }
+            if moved || due {
+                let more = self.answer(now, &mut turn);
+                // Beginning with a write just taken, which sends its copies.
+                let acknowledged = self.acknowledge(cx, now);
+                let Some(written) = self.write(cx, now) else {
+                    return Poll::Ready(());
+                };
+                if self.http.is_closed() {
+                    return Poll::Ready(());
+                }
+                turn.written += written;
+                // What was written may have been in the way of more.
+                due = acknowledged || more || (written > 0 && !self.http.is_idle());
+            }
+            if moved || due {
+                continue;
+            }
+            let deadline = self.http.poll_timeout();
+            if self.alarm.poll_at(cx, now.mono, deadline).is_pending() {
+                self.rest(now, &turn);
+                return Poll::Pending;
+            }
+            self.http.handle_timeout(self.node.clock.mono());
+            due = true;
         }
-        self.set_date(now);
-        if stage == Stage::Closing || self.ticket.must_go() {
-            self.http.close(now.mono);
-        }
-        let more = self.answer(now);
-        let acknowledged = self.acknowledge(cx, now);
-        match self.write(cx, now) {
-            Step::Over => return Step::Over,
-            Step::Moved => return Step::Moved,
-            Step::Blocked => {}
-        }
-        if self.http.is_closed() {
-            return Step::Over;
-        }
-        match self.read(cx, now) {
-            Step::Blocked if more || acknowledged => Step::Moved,
-            step => step,
+        self.rest(now, &turn);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Tells the door what the turn did.
+    fn rest(&self, now: Now, turn: &Turn) {
+        if turn.moved() {
+            self.ticket
+                .set_idle(self.http.is_idle().then_some(now.mono));
         }
     }
 
@@ -162,14 +217,13 @@ impl<R: Runtime> Conn<R> {
     }
 
     /// Answers the requests that are there; says whether there may be more.
-    fn answer(&mut self, now: Now) -> bool {
-        let mut answered = 0;
-        self.membership_seen();
-        while answered < REQUESTS_A_TURN && self.pending.is_none() {
+    fn answer(&mut self, now: Now, turn: &mut Turn) -> bool {
+        let before = turn.requests;
+        while self.pending.is_none() && turn.requests < REQUESTS_A_TURN {
             let Some((request, responder)) = self.http.poll_request(now.mono) else {
                 break;
             };
-            answered += 1;
+            turn.requests += 1;
             let context = Context {
                 now,
                 shards: &self.node.cache,
@@ -180,18 +234,10 @@ impl<R: Runtime> Conn<R> {
             let outcome = service::call(context, request, responder);
             self.carry_out(now, outcome);
         }
-        if answered > 0 {
-            self.node
-                .counters
-                .requests
-                .fetch_add(answered as u64, Ordering::Relaxed);
+        if turn.requests > before {
+            self.ticket.count((turn.requests - before) as u64);
         }
-        if answered == 0 && self.http.is_idle() {
-            self.ticket.set_idle(now.mono);
-        } else {
-            self.ticket.set_busy();
-        }
-        answered == REQUESTS_A_TURN
+        turn.requests >= REQUESTS_A_TURN
     }
 
     /// Does what a request leaves to do.
@@ -237,25 +283,26 @@ impl<R: Runtime> Conn<R> {
         self.pending = reply.map(|status| (spread, Reply::Status(status)));
     }
 
-    fn write(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
-        let mut step = Step::Blocked;
-        while !self.http.write_buf().is_empty() {
+    /// Writes what there is to write, and says how much the socket took; nothing if the connection is over.
+    fn write(&mut self, cx: &mut task::Context<'_>, now: Now) -> Option<usize> {
+        let mut written = 0;
+        while written < WRITTEN_A_TURN && !self.http.write_buf().is_empty() {
             match self.stream.poll_write(cx, self.http.write_buf()) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(n)) if n > 0 => {
                     self.http.handle_written(now.mono, n);
-                    step = Step::Moved;
+                    written += n;
                 }
-                Poll::Ready(_) => return Step::Over,
+                Poll::Ready(_) => return None,
             }
         }
         if self.http.wants_linger() && !self.lingering {
             self.lingering = true;
             if !matches!(self.stream.poll_shutdown(cx), Poll::Ready(Ok(()))) {
-                return Step::Over;
+                return None;
             }
         }
-        step
+        Some(written)
     }
 
     fn read(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {

@@ -48,7 +48,6 @@ pub(crate) struct Shared<R: Runtime> {
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
-    pub(crate) requests: AtomicU64,
     pub(crate) spreading: AtomicU64,
     pub(crate) delivered: AtomicU64,
     pub(crate) failed: AtomicU64,
@@ -58,6 +57,7 @@ impl<R: Runtime> Shared<R> {
     pub(crate) fn new(
         builder: &NodeBuilder<R>,
         runtime: R,
+        lanes: usize,
         region: Region,
         addr: SocketAddr,
     ) -> Self {
@@ -115,7 +115,7 @@ impl<R: Runtime> Shared<R> {
             outbox: Outbox::new(clock, rng.next_u64()),
             limits,
             ack: builder.ack,
-            door: Door::new(builder.admission),
+            door: Door::new(builder.admission, lanes),
             bodies: Budget::new(builder.bodies),
             life: Life::default(),
             counters: Counters::default(),
@@ -180,7 +180,7 @@ impl<R: Runtime> Shared<R> {
         facts.connections.limit = self.door.bounds().connections as u64;
         facts.connections.accepted = read(&self.counters.accepted);
         facts.connections.refused = read(&self.counters.refused);
-        facts.connections.requests = read(&self.counters.requests);
+        facts.connections.requests = self.door.requests();
         facts.queues.spreading = read(&self.counters.spreading);
         facts.queues.delivered = read(&self.counters.delivered);
         facts.queues.failed = read(&self.counters.failed);

@@ -125,12 +125,12 @@ scales() { # NEW
     }' "$1"
 }
 
+cargo build --quiet --release -p zerocache-proto --example core_instructions
+cargo build --quiet --release -p zerocache-store --example instructions
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
-for crate in proto store; do
-  cargo build --quiet --release -p "zerocache-$crate" --example instructions
-  cp target/release/examples/instructions "$tools/$crate"
-done
+cp target/release/examples/core_instructions "$tools/proto"
+cp target/release/examples/instructions "$tools/store"
 measure >"$tools/new.tsv"
 
 if [ "$mode" = --write ]; then

@@ -388,7 +388,9 @@ fn causes(evicted: &Evicted<Meta>, cause: Cause) -> u64 {
 
 /// Milliseconds of `life`, rounded up, at least one.
 fn millis(life: Duration) -> u64 {
-    u64::try_from(life.as_nanos().div_ceil(1_000_000)).map_or(u64::MAX, |ms| ms.max(1))
+    let ms = life.as_secs().saturating_mul(1000);
+    let rest = life.subsec_nanos().div_ceil(1_000_000);
+    ms.saturating_add(rest.into()).max(1)
 }
 
 #[cfg(test)]

@@ -39,10 +39,20 @@ impl Input {
     }
 
     /// Room for more, in a buffer of at least `size` bytes; none when the buffer is full.
+    #[inline]
     pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+            if self.buf.len() >= size {
+                return &mut self.buf;
+            }
         }
+        self.make_room(size);
+        self.buf.get_mut(self.end..).unwrap_or_default()
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, size: usize) {
         let full = self.buf.len().saturating_sub(self.end) < self.buf.len() / 2;
         if self.start > 0 && full {
             self.buf.copy_within(self.start..self.end, 0);
@@ -54,7 +64,6 @@ impl Input {
         } else if self.buf.len() < size {
             self.buf.resize(size, 0);
         }
-        self.buf.get_mut(self.end..).unwrap_or_default()
     }
 
     /// `n` bytes of the room have been filled.

@@ -27,8 +27,37 @@ impl Query {
 
     /// Reads what follows the `?`.
     pub(crate) fn parse(query: Option<&[u8]>) -> Self {
+        let query = query.unwrap_or_default();
+        Self::plain(query).unwrap_or_else(|| Self::any(query))
+    }
+
+    /// What nodes and clients send each other: nothing, `expiry=` and digits, `recurse=` and 0 or 1, or
+    /// both in this order. None says nothing.
+    fn plain(mut query: &[u8]) -> Option<Self> {
+        let mut expiry = None;
+        if let Some(value) = query.strip_prefix(b"expiry=") {
+            let end = value.iter().position(|byte| !byte.is_ascii_digit());
+            let (digits, after) = value.split_at_checked(end.unwrap_or(value.len()))?;
+            expiry = Some(in_range(plain(digits)?));
+            query = match after {
+                [] => after,
+                _ => after.strip_prefix(b"&")?,
+            };
+        }
+        let recurse = match query {
+            b"" | b"recurse=1" => true,
+            b"recurse=0" => false,
+            _ => return None,
+        };
+        Some(Self { expiry, recurse })
+    }
+
+    /// Any query.
+    #[cold]
+    #[inline(never)]
+    fn any(query: &[u8]) -> Self {
         let (mut expiry, mut recurse) = (None, None);
-        let mut rest = query.unwrap_or_default();
+        let mut rest = query;
         while !rest.is_empty() {
             let (name, after) = split(rest, [b'=', b'&']);
             let (value, after) = match after.strip_prefix(b"=") {
@@ -36,23 +65,15 @@ impl Query {
                 None => (&[][..], after),
             };
             rest = after.get(1..).unwrap_or_default();
-            let place = match name {
-                b"expiry" => &mut expiry,
-                b"recurse" => &mut recurse,
-                _ => match &*form_decode(name) {
-                    b"expiry" => &mut expiry,
-                    b"recurse" => &mut recurse,
-                    _ => continue,
-                },
-            };
-            *place = Some(value);
+            match &*form_decode(name) {
+                b"expiry" => expiry = Some(value),
+                b"recurse" => recurse = Some(value),
+                _ => {}
+            }
         }
         Self {
             expiry: expiry.and_then(seconds),
-            // No escape is shorter than three bytes.
-            recurse: recurse.is_none_or(|value| {
-                value == b"1" || (value.len() > 1 && *form_decode(value) == *b"1")
-            }),
+            recurse: recurse.is_none_or(|value| *form_decode(value) == *b"1"),
         }
     }
 }
@@ -86,11 +107,11 @@ fn form_decode(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// The seconds of an `expiry`, in the range there is for them.
 fn seconds(value: &[u8]) -> Option<u32> {
-    let seconds = match plain(value) {
-        Some(seconds) => seconds,
-        None => integer(&form_decode(value))?,
-    };
-    Some(seconds.clamp(1, Target::MAX_EXPIRY))
+    integer(&form_decode(value)).map(in_range)
+}
+
+fn in_range(seconds: u32) -> u32 {
+    seconds.clamp(1, Target::MAX_EXPIRY)
 }
 
 /// A few digits, and nothing else.
@@ -148,7 +169,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_query_is_its_pairs_the_last_of_a_name_counting(query in "([epiry%65+=&01 9]|expiry=|recurse=|&){0,12}") {
+        fn a_query_is_its_pairs_the_last_of_a_name_counting(query in "((expiry=[0-9]{0,3})?&?(recurse=[01]?)?)|([epiry%65+=&01 9]|expiry=|recurse=|&){0,12}") {
             let mut naive = (None, None);
             for pair in query.as_bytes().split(|byte| *byte == b'&') {
                 let mut halves = pair.splitn(2, |byte| *byte == b'=');
@@ -162,10 +183,20 @@ mod tests {
             }
             let expiry = naive.0.and_then(|value| integer(&value));
             let naive = Query {
-                expiry: expiry.map(|seconds| seconds.clamp(1, Target::MAX_EXPIRY)),
+                expiry: expiry.map(in_range),
                 recurse: naive.1.is_none_or(|value| *value == b"1"[..]),
             };
-            prop_assert_eq!(Query::parse(Some(query.as_bytes())), naive);
+            let plain = Query::plain(query.as_bytes());
+            prop_assert!(plain.is_none_or(|plain| plain == naive));
+            prop_assert_eq!(Query::any(query.as_bytes()), naive);
+        }
+
+        #[test]
+        fn what_nodes_send_is_plain(expiry in prop::option::of(any::<u32>()), recurse in prop::option::of(0..2)) {
+            let expiry = expiry.map(|seconds| std::format!("expiry={}", seconds / 10));
+            let recurse = recurse.map(|recurse| std::format!("recurse={recurse}"));
+            let query: Vec<_> = expiry.into_iter().chain(recurse).collect();
+            prop_assert!(Query::plain(query.join("&").as_bytes()).is_some());
         }
 
         #[test]

@@ -252,7 +252,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes one in; its value begins `at` that place in the head.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, name: &[u8], value: &[u8], at: usize) -> Result<(), Status> {
         // Lengths sort out nearly all headers that nobody here reads.
         match name.len() {

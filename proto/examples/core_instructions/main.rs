@@ -1,4 +1,4 @@
-//! `instructions OPERATION COUNT [PEERS]`: performs an operation so many times on the pure core, among
+//! `core_instructions OPERATION COUNT [PEERS]`: performs an operation so many times on the pure core, among
 //! so many other nodes, with no socket and no clock, so that `valgrind --tool=callgrind` counts the
 //! same instructions at every run. The difference of two counts is the cost of the operations between;
 //! `benches/instructions.sh` does that.

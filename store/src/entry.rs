@@ -38,6 +38,9 @@ pub struct Put<M> {
     pub stored: bool,
     /// Whether a live value under the key had to go for it.
     pub replaced: bool,
+    /// The note of the entry that was under the key until now, live or not. One that was found
+    /// expired on the way is among `evicted` instead.
+    pub before: Option<M>,
     /// What it drove out. Drop it where no lock is held.
     pub evicted: Evicted<M>,
 }

@@ -136,6 +136,12 @@ impl Links {
         }
     }
 
+    /// Whether there is an entry at `place`, one of [`places`](Self::places).
+    #[inline]
+    pub(crate) fn is_used(&self, place: u32) -> bool {
+        self[place].chained != FREE
+    }
+
     /// The places in use, in the order they lie in memory, each with its link.
     pub(crate) fn in_use(&mut self) -> impl Iterator<Item = (u32, &mut Link)> {
         (0_u32..)

@@ -123,7 +123,8 @@ impl<M: Copy, S> Tlru<M, S> {
     /// With `expires` at or before `now` nothing is stored, and the old entry is removed.
     ///
     /// # Errors
-    /// [`TooLarge`]: nothing is stored, the old entry stays as it was.
+    /// [`TooLarge`]: nothing is stored, the old entry stays as it was. What had expired may have gone
+    /// all the same, untold: one who has to know asks [`Tlru::takes`] first.
     pub fn put(
         &mut self,
         hash: u64,
@@ -136,6 +137,7 @@ impl<M: Copy, S> Tlru<M, S> {
         let mut put = Put {
             stored: !is_over(expires, now),
             replaced: false,
+            before: None,
             evicted: Evicted::new(),
         };
         if self.wheel.is_turn(now) {
@@ -144,6 +146,7 @@ impl<M: Copy, S> Tlru<M, S> {
         let found = self.find(hash, key);
         if let Some(place) = found {
             put.replaced = !is_over(self.links[place].expires, now);
+            put.before = Some(self.nodes[place].meta);
         }
         match found {
             Some(place) if put.stored => {
@@ -160,6 +163,12 @@ impl<M: Copy, S> Tlru<M, S> {
             None => {}
         }
         Ok(put)
+    }
+
+    /// Whether a put of this would not be [`TooLarge`].
+    #[inline]
+    pub fn takes(&self, key: &[u8], value: &[u8]) -> bool {
+        self.weigh(key, value).is_ok()
     }
 
     /// Takes the entry under `key` out. An expired one goes too, but is not answered.
@@ -260,6 +269,30 @@ impl<M: Copy, S> Tlru<M, S> {
         core::iter::successors(links.newest(), |&place| links.older(place))
             .filter(move |&place| !is_over(links[place].expires, now))
             .map(|place| self.entry(place))
+    }
+
+    /// Hands the live entries at the next `budget` places, from place `from` on, to `each`, in the
+    /// order they lie in memory, until that answers `false`: that entry is not counted as seen.
+    /// Answers where to go on, or `None` at the end; the first place is 0.
+    ///
+    /// An entry keeps its place for as long as it is in the store, so that a walk in several calls
+    /// meets each entry that is there throughout, once; and it may or may not meet the others.
+    pub fn scan(
+        &self,
+        from: u32,
+        budget: u32,
+        now: u64,
+        mut each: impl FnMut(u32, Entry<'_, M>) -> bool,
+    ) -> Option<u32> {
+        let places = self.links.places() as u32;
+        let end = from.saturating_add(budget).min(places);
+        for place in from..end {
+            let live = self.links.is_used(place) && !is_over(self.links[place].expires, now);
+            if live && !each(place, self.entry(place)) {
+                return Some(place);
+            }
+        }
+        (end < places).then_some(end)
     }
 
     #[inline]

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Item, Model};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use zerocache_store::{Bounds, Cause, Evicted, Expiry, NewValue, Removed, Tlru};
 
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ struct Pair {
     exact: bool,
     now: u64,
     serial: u32,
+    /// What a caller knows to be in memory who only listens: every key there, with its note.
+    ledger: BTreeMap<Vec<u8>, u32>,
 }
 
 impl Pair {
@@ -97,6 +100,7 @@ impl Pair {
             exact: expiry == Expiry::Exact,
             now,
             serial: 0,
+            ledger: BTreeMap::new(),
         }
     }
 
@@ -131,12 +135,14 @@ impl Pair {
                 let got = self.store.remove(self.store.hash(&key), &key, now);
                 let want = self.model.remove(&key, now);
                 same(got.as_ref(), want.as_ref());
+                self.ledger.remove(&key[..]);
             }
             Op::PopOldest => {
                 let got = self.store.pop_oldest(now);
                 let want = self.model.pop_oldest(now);
                 same(got.as_ref(), want.as_ref());
                 self.store.expire(now, usize::MAX);
+                self.recount();
             }
             Op::Expire(budget) => self.expire(budget),
             Op::Advance(by) => self.now = now.saturating_add(by),
@@ -147,10 +153,12 @@ impl Pair {
                 let want = self.model.shrink(0, 0);
                 assert_eq!(keys_of(&evicted, Cause::Evicted), want);
                 self.store.expire(now, usize::MAX);
+                self.recount();
             }
             Op::Clear => {
                 self.store.clear();
                 self.model.clear();
+                self.recount();
             }
         }
     }
@@ -176,7 +184,9 @@ impl Pair {
             0 => NewValue::Copy(&value),
             _ => NewValue::Shared(value.clone().into()),
         };
+        let takes = expires <= now.min(u64::MAX - 1) || self.store.takes(&[key], &value);
         let got = self.store.put(hash, &[key], new, self.serial, expires, now);
+        assert_eq!(got.is_ok(), takes);
         match (got, self.model.put(item, now)) {
             (Ok(put), Ok(done)) => {
                 assert_eq!((put.stored, put.replaced), (done.stored, done.replaced));
@@ -184,12 +194,20 @@ impl Pair {
                 if self.exact {
                     assert_eq!(sorted(&put.evicted), done.expired);
                 }
+                for gone in &put.evicted {
+                    assert_eq!(self.ledger.remove(gone.key()), Some(*gone.meta()));
+                }
+                assert_eq!(put.before, self.ledger.remove(&[key][..]));
                 if put.stored {
+                    self.ledger.insert(vec![key], self.serial);
                     let meta = self.store.peek(hash, &[key], now).map(|entry| *entry.meta);
                     assert_eq!(meta, Some(self.serial));
                 }
             }
-            (Err(_), Err(_)) => {}
+            (Err(_), Err(_)) => {
+                self.store.expire(now, usize::MAX);
+                self.recount();
+            }
             (got, want) => unreachable!("{got:?}, not {want:?}"),
         }
     }
@@ -198,24 +216,55 @@ impl Pair {
         let now = self.now;
         if budget == usize::MAX {
             self.store.expire(now, budget);
+            self.recount();
             self.model.expire(now);
             assert_eq!(self.store.held(), self.model.held());
             assert_eq!(self.store.weight(), self.model.held_weight());
             assert!(self.store.next_expiry().is_none_or(|next| next > now));
         } else {
             let held = self.store.held();
-            let model = &mut self.model;
+            let (model, ledger) = (&mut self.model, &mut self.ledger);
             let gone = self.store.expire_with(now, budget, |gone| {
                 assert!(gone.expires() <= now && gone.cause() == Cause::Expired);
                 assert!(model.remove(gone.key(), now).is_none());
+                assert_eq!(ledger.remove(gone.key()), Some(*gone.meta()));
             });
             assert!(gone <= budget);
             assert_eq!(self.store.held(), held - gone);
         }
     }
 
+    /// What is live, by a walk through the places.
+    fn walk(&self) -> BTreeMap<Vec<u8>, u32> {
+        let mut met = BTreeMap::new();
+        let mut from = Some(0);
+        while let Some(place) = from {
+            let begun = met.len();
+            from = self.store.scan(place, 700, self.now, |at, entry| {
+                assert!((place..place + 700).contains(&at));
+                // Two at most: the third one has to be met again.
+                let wanted = met.len() < begun + 2;
+                if wanted {
+                    assert_eq!(met.insert(entry.key.to_vec(), *entry.meta), None);
+                }
+                wanted
+            });
+            assert!(from.is_none_or(|next| next > place));
+        }
+        met
+    }
+
+    /// Nothing expired is left: what is live is all there is.
+    fn recount(&mut self) {
+        self.ledger = self.walk();
+    }
+
     fn check(&self) {
         let now = self.now;
+        assert_eq!(self.ledger.len(), self.store.held());
+        let live: Vec<_> = self.store.iter(now).collect();
+        let live = live.iter().map(|entry| (entry.key.to_vec(), *entry.meta));
+        assert_eq!(self.walk(), live.collect());
         assert_eq!(self.store.len(now), self.model.len(now));
         let keys: Vec<Vec<u8>> = self
             .store

@@ -65,4 +65,8 @@ impl Shards for SharedCache {
     fn for_each(&self, mut f: impl FnMut(&mut Shard)) {
         self.shards.iter().for_each(|shard| f(&mut shard.lock()));
     }
+
+    fn nth<T>(&self, number: usize, f: impl FnOnce(&mut Shard) -> T) -> Option<T> {
+        Some(f(&mut self.shards.get(number)?.lock()))
+    }
 }

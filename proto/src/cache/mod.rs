@@ -26,6 +26,7 @@
 //! Life is counted on the monotonic clock; the wall clock only stamps versions.
 
 mod clock;
+mod digest;
 mod meta;
 mod record;
 mod shard;
@@ -33,9 +34,13 @@ mod shards;
 mod stats;
 
 pub use clock::MAX_SKEW;
+pub use digest::{BUCKETS, Digest, bucket_of, key_hash};
 pub use meta::{ELSEWHERE, MAX_ORIGINS};
-pub use record::{Asked, Deleted, Displaced, Hit, NewRecord, Record, Refused, State, Written};
-pub use shard::{MIN_TOMBSTONE, Shard};
+pub use record::{
+    Asked, Claim, Deleted, Displaced, Hit, Merged, NewRecord, Offer, Record, Refused, State,
+    Written,
+};
+pub use shard::{MIN_TOMBSTONE, Position, Shard};
 pub use shards::{KeyHasher, MAX_SHARDS, Shards, Unsharded, shards_for};
 pub use stats::{CacheStats, Stats, TombstoneStats};
 pub use zerocache_store::{Bounds, NewValue, Value};

@@ -99,6 +99,51 @@ pub enum State<'a> {
     Tombstone,
 }
 
+/// What another node says it holds under a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The version of its record.
+    pub version: Version,
+    /// The region that was written in.
+    pub origin: &'a Region,
+    /// Bytes of the value; `None` of a tombstone.
+    pub value: Option<usize>,
+}
+
+/// A record of another node's, offered to this one.
+#[derive(Debug)]
+pub struct Offer<'a> {
+    /// Its version.
+    pub version: Version,
+    /// The region it was written in.
+    pub origin: &'a Region,
+    /// When its life ends.
+    pub expires: Instant,
+    /// Value; `None`: it is a tombstone.
+    pub value: Option<NewValue<'a>>,
+}
+
+/// What became of an [`Offer`].
+#[derive(Debug)]
+pub enum Merged {
+    /// It is held now. What had to go: drop it once the shard is unlocked.
+    Applied(Displaced),
+    /// It is not wanted: see [`Shard::wants`](super::Shard::wants).
+    Declined,
+}
+
+impl Offer<'_> {
+    /// The same without the value.
+    #[must_use]
+    pub fn claim(&self) -> Claim<'_> {
+        Claim {
+            version: self.version,
+            origin: self.origin,
+            value: self.value.as_ref().map(|value| value.as_slice().len()),
+        }
+    }
+}
+
 /// What a write drove out or replaced, for its caller to free where no lock is held.
 #[derive(Debug, Default)]
 pub struct Displaced {

@@ -1,14 +1,21 @@
 //! One shard: the records of the keys whose hash picks it.
 
-use zerocache_store::{Bounds, Cause, Entry, Evicted, Expiry, Put, Tlru};
+use zerocache_store::{Bounds, Entry, Expiry, Tlru};
 
 use super::clock::Clock;
+use super::digest::Digest;
 use super::meta::{Meta, Origin, Origins};
 use super::{
-    Asked, CacheStats, Config, Deleted, Displaced, Hit, NewRecord, NewValue, Record, Refused,
-    State, Stats, TombstoneStats, Written,
+    Asked, CacheStats, Config, Deleted, Displaced, Hit, NewRecord, Record, Refused, State, Stats,
+    TombstoneStats, Written,
 };
 use crate::{Duration, Instant, NodeId, Now, Region, Version};
+
+mod change;
+mod merge;
+mod walk;
+
+pub use walk::Position;
 
 /// The least time a tombstone is kept, while there is room: longer than a late copy may wait in a
 /// peer's queue.
@@ -29,6 +36,10 @@ pub struct Shard {
     clock: Clock,
     max_value: usize,
     counters: Stats,
+    /// Of all that is in memory, what has expired and is not removed yet included.
+    digest: Digest,
+    /// The newest tombstone that had to go before its time.
+    forgotten: Option<Version>,
 }
 
 impl Shard {
@@ -48,6 +59,8 @@ impl Shard {
             clock: Clock::new(config.node),
             max_value: config.max_value,
             counters: Stats::default(),
+            digest: Digest::new(),
+            forgotten: None,
         }
     }
 
@@ -110,7 +123,7 @@ impl Shard {
             self.counters.refused_size += 1;
             return Err(Refused::TooLarge);
         }
-        let held = self.held(mono, hash, key);
+        let held = self.held_now(mono, hash, key);
         let expires = mono.saturating_add(millis(record.ttl)).min(u64::MAX - 1);
         if let Some(standing) = self.loses(now, record.version, held.as_ref())? {
             let mut displaced = Displaced::default();
@@ -127,19 +140,18 @@ impl Shard {
         }
         let origin = self.origins.intern(record.origin);
         let version = self.stamp(now, record.version, held.as_ref());
-        let (place, cache, counters) = match origin {
-            Origin::OWN => (Place::Local, &mut self.local, &mut self.counters.local),
-            _ => (Place::Remote, &mut self.remote, &mut self.counters.remote),
+        let place = match origin {
+            Origin::OWN => Place::Local,
+            _ => Place::Remote,
         };
         let meta = Meta::new(version, origin);
-        let Ok(put) = cache.put(hash, key, record.value, meta, expires, mono) else {
+        let kept = self.keep(place, mono, hash, key, record.value, meta, expires);
+        let Some(mut displaced) = kept else {
             self.counters.refused_size += 1;
             return Err(Refused::TooLarge);
         };
-        counters.count(&put);
-        let mut displaced = Displaced::from(put);
         if let Some(held) = held.filter(|held| held.place != place) {
-            displaced.removed = self.store(held.place).remove(hash, key, mono);
+            displaced.removed = self.remove(held.place, mono, hash, key);
         }
         self.counters.puts += 1;
         Ok(Written {
@@ -163,7 +175,7 @@ impl Shard {
         version: Option<Version>,
     ) -> Result<Deleted, Refused> {
         let mono = now.mono.as_millis();
-        let before = self.held(mono, hash, key);
+        let before = self.held_now(mono, hash, key);
         let held = before
             .as_ref()
             .is_some_and(|held| held.place != Place::Tombstone);
@@ -184,7 +196,7 @@ impl Shard {
         let meta = Meta::new(version, self.origins.intern(origin));
         let mut displaced = self.bury(mono, hash, key, meta, expires);
         if let Some(held) = before.filter(|held| held.place != Place::Tombstone) {
-            displaced.removed = self.store(held.place).remove(hash, key, mono);
+            displaced.removed = self.remove(held.place, mono, hash, key);
         }
         self.counters.deletes += 1;
         Ok(Deleted {
@@ -221,9 +233,13 @@ impl Shard {
     /// every look-up anyway; this frees their memory.
     pub fn expire(&mut self, now: Now, budget: usize) -> usize {
         let now = now.mono.as_millis();
-        let local = self.local.expire(now, budget);
-        let remote = self.remote.expire(now, budget - local);
-        let tombstones = self.tombstones.expire(now, budget - local - remote);
+        let digest = &mut self.digest;
+        let mut expire = |cache: &mut Tlru<Meta>, budget| {
+            cache.expire_with(now, budget, |gone| digest.forget(&gone))
+        };
+        let local = expire(&mut self.local, budget);
+        let remote = expire(&mut self.remote, budget - local);
+        let tombstones = expire(&mut self.tombstones, budget - local - remote);
         self.counters.local.expirations += local as u64;
         self.counters.remote.expirations += remote as u64;
         local + remote + tombstones
@@ -258,7 +274,7 @@ impl Shard {
         }
     }
 
-    fn held(&self, now: u64, hash: u64, key: &[u8]) -> Option<Held> {
+    fn held_now(&self, now: u64, hash: u64, key: &[u8]) -> Option<Held> {
         [
             (Place::Local, &self.local),
             (Place::Remote, &self.remote),
@@ -311,25 +327,15 @@ impl Shard {
         }
     }
 
-    fn bury(&mut self, now: u64, hash: u64, key: &[u8], meta: Meta, expires: u64) -> Displaced {
-        let tombstone = NewValue::Copy(&[]);
-        match self
-            .tombstones
-            .put(hash, key, tombstone, meta, expires, now)
-        {
-            Ok(put) => {
-                self.counters.tombstones.evictions += causes(&put.evicted, Cause::Evicted);
-                put.into()
-            }
-            // A budget too small for this one: it counts as dropped at once.
-            Err(_) => {
-                self.counters.tombstones.evictions += 1;
-                Displaced::default()
-            }
+    const fn store(&self, place: Place) -> &Tlru<Meta> {
+        match place {
+            Place::Local => &self.local,
+            Place::Remote => &self.remote,
+            Place::Tombstone => &self.tombstones,
         }
     }
 
-    fn store(&mut self, place: Place) -> &mut Tlru<Meta> {
+    const fn store_mut(&mut self, place: Place) -> &mut Tlru<Meta> {
         match place {
             Place::Local => &mut self.local,
             Place::Remote => &mut self.remote,
@@ -352,13 +358,6 @@ enum Place {
     Tombstone,
 }
 
-impl CacheStats {
-    fn count(&mut self, put: &Put<Meta>) {
-        self.evictions += causes(&put.evicted, Cause::Evicted);
-        self.expirations += causes(&put.evicted, Cause::Expired);
-    }
-}
-
 fn hit(entry: Entry<'_, Meta>, now: u64) -> Hit<'_> {
     Hit {
         value: entry.value,
@@ -376,14 +375,6 @@ fn fill(counters: CacheStats, cache: &Tlru<Meta>, now: u64) -> CacheStats {
         max_bytes: bounds.weight,
         ..counters
     }
-}
-
-/// How many of `evicted` went for `cause`.
-fn causes(evicted: &Evicted<Meta>, cause: Cause) -> u64 {
-    evicted
-        .iter()
-        .filter(|removed| removed.cause() == cause)
-        .count() as u64
 }
 
 /// Milliseconds of `life`, rounded up, at least one.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cache::MAX_SKEW;
+use crate::cache::{MAX_SKEW, NewValue};
 use std::format;
 use std::vec::Vec;
 

@@ -30,6 +30,10 @@ pub trait Shards {
 
     /// Runs `f` on each shard in turn.
     fn for_each(&self, f: impl FnMut(&mut Shard));
+
+    /// Runs `f` on the shard of this number, if there is one: they are numbered from 0, with no
+    /// gap. `f` must be short, too.
+    fn nth<R>(&self, number: usize, f: impl FnOnce(&mut Shard) -> R) -> Option<R>;
 }
 
 /// Computes the hash that all shards of one seed share, with no shard at hand and so with none
@@ -80,6 +84,10 @@ impl Shards for Unsharded {
 
     fn for_each(&self, mut f: impl FnMut(&mut Shard)) {
         f(&mut self.shard.borrow_mut());
+    }
+
+    fn nth<R>(&self, number: usize, f: impl FnOnce(&mut Shard) -> R) -> Option<R> {
+        (number == 0).then(|| f(&mut self.shard.borrow_mut()))
     }
 }
 

@@ -18,6 +18,7 @@ pub mod mdns;
 pub mod node;
 pub mod op;
 pub mod service;
+pub mod sync;
 
 mod failure;
 mod id;

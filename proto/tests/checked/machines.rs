@@ -8,6 +8,7 @@ use zerocache_proto::link::{self, Link, Parcel, Report};
 use zerocache_proto::mdns::{self, Mdns, Transmit};
 use zerocache_proto::node::{Input, Node, Output};
 use zerocache_proto::op::{Attempt, Copy, Fanout, FanoutEvent, Fetch, Handoff, Resend, Verdict};
+use zerocache_proto::sync::{AntiEntropy, Ask, Ended, Question, Round};
 use zerocache_proto::{Instant, Now};
 
 /// No machine looks at the time of these polls.
@@ -269,5 +270,63 @@ impl Machine for Node {
 impl Checked<Node> {
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.action(ANY)
+    }
+}
+
+impl Machine for Round {
+    type Action = Ask;
+    type Event = Ended;
+    const ONE_EVENT: bool = true;
+
+    fn due(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+    fn fire(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    fn next_action(&mut self, now: Instant) -> Option<Ask> {
+        self.poll_transmit(now)
+    }
+    fn next_event(&mut self) -> Option<Ended> {
+        self.poll_event()
+    }
+    fn face(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Checked<Round> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Ask> {
+        self.action(now)
+    }
+    pub(crate) fn poll_event(&mut self) -> Option<Ended> {
+        self.event()
+    }
+}
+
+impl Machine for AntiEntropy {
+    type Action = Question;
+    type Event = std::convert::Infallible;
+
+    fn due(&self) -> Option<Instant> {
+        self.poll_timeout()
+    }
+    fn fire(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+    fn next_action(&mut self, now: Instant) -> Option<Question> {
+        self.poll_transmit(now)
+    }
+    fn next_event(&mut self) -> Option<Self::Event> {
+        None
+    }
+    fn face(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Checked<AntiEntropy> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Question> {
+        self.action(now)
     }
 }

@@ -27,11 +27,17 @@ impl Shard {
             _ => (&mut self.remote, &mut self.counters.remote),
         };
         // Asked first, since a put that fails does not say what it has removed.
-        let takes = cache.takes(key, value.as_slice());
-        let put = takes.then(|| cache.put(hash, key, value, meta, expires, now))?;
-        let put = put.ok()?;
-        counters.count(&put);
+        if !cache.takes(key, value.as_slice()) {
+            return None;
+        }
+        let Ok(put) = cache.put(hash, key, value, meta, expires, now) else {
+            return None;
+        };
         self.digest.count(key, meta.version(), &put);
+        if !put.evicted.is_empty() {
+            counters.count(&put.evicted);
+            self.digest.forget_all(&put.evicted);
+        }
         Some(put.into())
     }
 
@@ -43,23 +49,31 @@ impl Shard {
         meta: Meta,
         expires: u64,
     ) -> Displaced {
-        let tombstones = &mut self.tombstones;
-        let put = tombstones.takes(key, &[]).then(|| {
+        if self.tombstones.takes(key, &[]) {
+            let tombstones = &mut self.tombstones;
             let tombstone = NewValue::Copy(&[]);
-            tombstones.put(hash, key, tombstone, meta, expires, now)
-        });
-        let Some(Ok(put)) = put else {
-            // A budget too small for this one: it counts as dropped at once.
-            self.counters.tombstones.evictions += 1;
-            self.forgotten = self.forgotten.max(Some(meta.version()));
-            return Displaced::default();
-        };
-        self.digest.count(key, meta.version(), &put);
-        for gone in put.evicted.iter().filter(|gone| is_evicted(gone)) {
+            if let Ok(put) = tombstones.put(hash, key, tombstone, meta, expires, now) {
+                self.digest.count(key, meta.version(), &put);
+                if !put.evicted.is_empty() {
+                    self.count_buried(&put.evicted);
+                    self.digest.forget_all(&put.evicted);
+                }
+                return put.into();
+            }
+        }
+        // A budget too small for this one: it counts as dropped at once.
+        self.counters.tombstones.evictions += 1;
+        self.forgotten = self.forgotten.max(Some(meta.version()));
+        Displaced::default()
+    }
+
+    /// Remembers how new the tombstones are that had to go.
+    #[cold]
+    fn count_buried(&mut self, evicted: &Evicted<Meta>) {
+        for gone in evicted.iter().filter(|gone| gone.cause() == Cause::Evicted) {
             self.counters.tombstones.evictions += 1;
             self.forgotten = self.forgotten.max(Some(gone.meta().version()));
         }
-        put.into()
     }
 
     /// Takes the record of `key` out of one of the stores, where it is live.
@@ -79,18 +93,22 @@ impl Shard {
 }
 
 impl Digest {
-    /// A put of `key` was done.
-    pub(super) fn count(&mut self, key: &[u8], version: Version, put: &Put<Meta>) {
+    /// A put of `key` was done; what it drove out is another matter.
+    #[inline]
+    fn count(&mut self, key: &[u8], version: Version, put: &Put<Meta>) {
         let hash = key_hash(key);
-        if put.stored {
-            self.toggle(hash, version);
+        match put.before {
+            Some(before) if put.stored => self.replace(hash, before.version(), version),
+            Some(before) => self.toggle(hash, before.version()),
+            None if put.stored => self.toggle(hash, version),
+            None => {}
         }
-        if let Some(before) = put.before {
-            self.toggle(hash, before.version());
-        }
-        for gone in &put.evicted {
-            self.forget(gone);
-        }
+    }
+
+    /// These records are gone.
+    #[inline(never)]
+    fn forget_all(&mut self, evicted: &Evicted<Meta>) {
+        evicted.iter().for_each(|gone| self.forget(gone));
     }
 
     /// A record is gone.
@@ -100,9 +118,9 @@ impl Digest {
 }
 
 impl CacheStats {
-    fn count(&mut self, put: &Put<Meta>) {
-        self.evictions += causes(&put.evicted, Cause::Evicted);
-        self.expirations += causes(&put.evicted, Cause::Expired);
+    fn count(&mut self, evicted: &Evicted<Meta>) {
+        self.evictions += causes(evicted, Cause::Evicted);
+        self.expirations += causes(evicted, Cause::Expired);
     }
 }
 
@@ -112,9 +130,4 @@ fn causes(evicted: &Evicted<Meta>, cause: Cause) -> u64 {
         .iter()
         .filter(|removed| removed.cause() == cause)
         .count() as u64
-}
-
-/// Whether it went for want of room.
-fn is_evicted(removed: &Removed<Meta>) -> bool {
-    removed.cause() == Cause::Evicted
 }

@@ -1,0 +1,163 @@
+//! All of it: rounds one after the other, and what they came to.
+
+use alloc::sync::Arc;
+
+use super::{Ask, Limits, Query, Round, Schedule, State, Verdict};
+use crate::cache::Shards;
+use crate::cluster::{Event, Peer, View};
+use crate::{Failure, Instant, Now};
+
+/// A node's comparing with others.
+#[derive(Debug)]
+pub struct AntiEntropy {
+    schedule: Schedule,
+    limits: Limits,
+    round: Option<Round>,
+    /// Names the question under way, which its answer has to.
+    serial: u64,
+    facts: SyncFacts,
+}
+
+/// What it has come to so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SyncFacts {
+    /// How far the node is.
+    pub state: State,
+    /// Rounds that found no difference.
+    pub equal: u64,
+    /// Rounds that looked at all that differed, or at much of it.
+    pub complete: u64,
+    /// Rounds that failed.
+    pub failed: u64,
+    /// Answers read.
+    pub answers: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Records taken over.
+    pub merged: u64,
+}
+
+/// A question to be put to a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// Names it in the answer.
+    pub id: u64,
+    /// Whom to ask.
+    pub peer: Arc<Peer>,
+    /// What.
+    pub query: Query,
+    /// When it counts as failed.
+    pub deadline: Instant,
+}
+
+impl AntiEntropy {
+    /// That of a node that has just begun and sees `view`.
+    #[must_use]
+    pub fn new(view: Arc<View>, limits: Limits, seed: u64) -> Self {
+        Self {
+            schedule: Schedule::new(view, seed),
+            limits,
+            round: None,
+            serial: 0,
+            facts: SyncFacts::default(),
+        }
+    }
+
+    /// How far it is, and what it took.
+    #[must_use]
+    pub const fn facts(&self) -> SyncFacts {
+        SyncFacts {
+            state: self.schedule.state(),
+            ..self.facts
+        }
+    }
+
+    /// Whether the node has compared with others, or there were none.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.schedule.state() == State::Synced
+    }
+
+    /// What it has to know of the cluster.
+    pub fn handle_event(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::ViewChanged(view) => self.schedule.handle_view(now, view.clone()),
+            Event::Ready => self.schedule.handle_ready(now),
+            Event::PeerUp(peer) => self.schedule.handle_up(now, peer),
+            Event::PeerDown { peer, .. } => self.schedule.handle_down(peer.id),
+            _ => {}
+        }
+    }
+
+    /// Begins no further round, and asks nothing any more.
+    pub fn leave(&mut self) {
+        self.schedule.leave();
+        self.round = None;
+    }
+
+    /// The question to put next; poll until there is none, after each `handle_*`.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Question> {
+        if self.round.is_none() {
+            let peer = self.schedule.poll_start(now)?;
+            self.round = Some(Round::new(now, peer, self.limits));
+        }
+        let round = self.round.as_mut()?;
+        let Ask { query, deadline } = round.poll_transmit(now)?;
+        self.serial += 1;
+        Some(Question {
+            id: self.serial,
+            peer: round.peer().clone(),
+            query,
+            deadline,
+        })
+    }
+
+    /// The answer to a question: status and body, or why there was none.
+    pub fn handle_answer<S: Shards>(
+        &mut self,
+        now: Now,
+        id: u64,
+        shards: &S,
+        answer: Result<(u16, &[u8]), Failure>,
+    ) {
+        if let Some(round) = self.round.as_mut().filter(|_| id == self.serial) {
+            round.handle_answer(now, shards, answer);
+        }
+        self.settle(now.mono);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has
+    /// work.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.round {
+            Some(round) => round.poll_timeout(),
+            None => self.schedule.poll_timeout(),
+        }
+    }
+
+    /// Gives up what has taken too long.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(round) = &mut self.round {
+            round.handle_timeout(now);
+        }
+        self.settle(now);
+    }
+
+    /// Counts a round that is over.
+    fn settle(&mut self, now: Instant) {
+        let Some(ended) = self.round.as_mut().and_then(Round::poll_event) else {
+            return;
+        };
+        self.round = None;
+        match ended.verdict {
+            Verdict::Equal => self.facts.equal += 1,
+            Verdict::Complete | Verdict::Partial => self.facts.complete += 1,
+            Verdict::Failed(_) => self.facts.failed += 1,
+        }
+        self.facts.answers += ended.tally.answers;
+        self.facts.bytes += ended.tally.bytes;
+        self.facts.merged += ended.tally.merged;
+        self.schedule.handle_ended(now, &ended);
+    }
+}

@@ -1,0 +1,290 @@
+//! When to compare, and with whom.
+//!
+//! ```text
+//! Cold --a round begins--> Warming --one is complete, with a node that is settled--> Synced
+//!   +--ready, and for a while nobody to compare with-----------------------------------^
+//! ```
+//! - A node that begins asks at once: a node of its own region, else of the nearest other one; and another
+//!   one if that had itself just begun.
+//! - One that finds a peer back, which had been away, may have been away itself: it asks that peer.
+//! - Else it asks now and then, some peer of its region; every fifth time one of another region, so that a
+//!   region that was cut off finds to the others even if each node there was out of touch for too short
+//!   a time to notice.
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Ended, Verdict};
+use crate::cluster::{Peer, View};
+use crate::{Duration, Instant, NodeId, Region, Rng};
+
+/// How often a node compares with another one, give or take half.
+const EVERY: Duration = Duration::from_secs(60);
+/// Every so many times it is one of another region.
+const FAR: u32 = 5;
+/// A node that begins does not wait longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// One that has come back is asked within this time.
+const BACK: Duration = Duration::from_secs(2);
+/// A node that is ready and has found nobody for so long has nobody to be behind of.
+const ALONE: Duration = Duration::from_secs(5);
+/// How many nodes that have just begun themselves are asked by one that begins.
+const UNSETTLED: usize = 3;
+/// The pause after a round that failed doubles up to the usual one.
+const BACKOFF: Duration = Duration::from_secs(1);
+/// The most peers remembered to have been away.
+const MAX_AWAY: usize = 1024;
+
+/// How far a node is with what the others hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum State {
+    /// It has not begun to compare.
+    #[default]
+    Cold,
+    /// It fetches what others hold.
+    Warming,
+    /// It has compared with others, or there were none.
+    Synced,
+}
+
+impl State {
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warming => "warming",
+            Self::Synced => "synced",
+        }
+    }
+}
+
+/// The times of a node's rounds, one after the other.
+#[derive(Debug)]
+pub struct Schedule {
+    view: Arc<View>,
+    rng: Rng,
+    state: State,
+    /// Whether a round has ever been complete.
+    compared: bool,
+    ready: bool,
+    /// When the next round is due; none before the node is ready, while one is under way, and after
+    /// the end.
+    next: Option<Instant>,
+    /// Whom the round under way asks.
+    asked: Option<(NodeId, Region)>,
+    /// Asked in vain since the last complete round.
+    tried: Vec<NodeId>,
+    failures: u32,
+    rounds: u32,
+    away: BTreeSet<NodeId>,
+    back: BTreeSet<NodeId>,
+    over: bool,
+}
+
+impl Schedule {
+    /// That of a node that sees `view`.
+    #[must_use]
+    pub const fn new(view: Arc<View>, seed: u64) -> Self {
+        Self {
+            view,
+            rng: Rng::new(seed),
+            state: State::Cold,
+            compared: false,
+            ready: false,
+            next: None,
+            asked: None,
+            tried: Vec::new(),
+            failures: 0,
+            rounds: 0,
+            away: BTreeSet::new(),
+            back: BTreeSet::new(),
+            over: false,
+        }
+    }
+
+    /// How far the node is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The node is announced.
+    pub fn handle_ready(&mut self, now: Instant) {
+        if !self.ready {
+            self.ready = true;
+            let wait = match self.has_peers() {
+                true => self.rng.between(Duration::ZERO, AT_ONCE),
+                false => ALONE,
+            };
+            self.hasten(now + wait);
+        }
+    }
+
+    /// There is a new view.
+    pub fn handle_view(&mut self, now: Instant, view: Arc<View>) {
+        let had = self.has_peers();
+        self.view = view;
+        if self.ready && !self.compared && !had && self.has_peers() {
+            let wait = self.rng.between(Duration::ZERO, AT_ONCE);
+            self.hasten(now + wait);
+        }
+    }
+
+    /// A peer is not routable any more.
+    pub fn handle_down(&mut self, peer: NodeId) {
+        self.back.remove(&peer);
+        if self.away.len() < MAX_AWAY {
+            self.away.insert(peer);
+        }
+    }
+
+    /// A peer is routable.
+    pub fn handle_up(&mut self, now: Instant, peer: &Peer) {
+        if self.away.remove(&peer.id) && peer.capable {
+            self.back.insert(peer.id);
+            let wait = self.rng.between(Duration::ZERO, BACK);
+            self.hasten(now + wait);
+        }
+    }
+
+    /// No round is begun any more.
+    pub fn leave(&mut self) {
+        self.over = true;
+        self.next = None;
+    }
+
+    /// Whom to compare with now; [`handle_ended`](Self::handle_ended) tells how that went. Poll
+    /// after each `handle_*`.
+    pub fn poll_start(&mut self, now: Instant) -> Option<Arc<Peer>> {
+        self.next.filter(|at| *at <= now)?;
+        self.next = None;
+        let Some(peer) = self.choose() else {
+            // Nobody there to be behind of.
+            self.state = State::Synced;
+            self.plan(now, EVERY);
+            return None;
+        };
+        if !self.compared {
+            self.state = State::Warming;
+        }
+        self.asked = Some((peer.id, peer.region.clone()));
+        Some(peer)
+    }
+
+    /// A round is over.
+    pub fn handle_ended(&mut self, now: Instant, ended: &Ended) {
+        let Some((id, region)) = self.asked.take() else {
+            return;
+        };
+        match ended.verdict {
+            Verdict::Failed(_) => {
+                self.tried.push(id);
+                let wait = BACKOFF.saturating_mul(1 << self.failures.min(6)).min(EVERY);
+                self.failures += 1;
+                return self.plan(now, wait);
+            }
+            // There is more to get, of the same peer if need be.
+            Verdict::Partial if ended.tally.merged > 0 => {
+                self.failures = 0;
+                return self.plan(now, AT_ONCE);
+            }
+            Verdict::Partial | Verdict::Complete | Verdict::Equal => self.failures = 0,
+        }
+        self.caught_up(id, &region);
+        if !self.compared && !ended.settled {
+            self.tried.push(id);
+            let more = self.tried.len() < UNSETTLED && self.untried().next().is_some();
+            if more {
+                return self.plan(now, AT_ONCE);
+            }
+        }
+        self.compared = true;
+        self.state = State::Synced;
+        self.tried.clear();
+        let wait = match self.back.is_empty() {
+            true => EVERY,
+            false => BACK,
+        };
+        self.plan(now, wait);
+    }
+
+    /// When [`poll_start`](Self::poll_start) has something.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// What one node of another region held is here now: the others there hold the same, or are asked
+    /// some other time.
+    fn caught_up(&mut self, id: NodeId, region: &Region) {
+        let view = &self.view;
+        let own = *region == view.own;
+        self.back.retain(|back| {
+            let there = view.regions.iter().find(|there| there.name == *region);
+            let same = there.is_some_and(|there| there.peers.iter().any(|peer| peer.id == *back));
+            *back != id && (own || !same)
+        });
+    }
+
+    fn hasten(&mut self, at: Instant) {
+        if self.ready && self.asked.is_none() && !self.over {
+            self.next = Some(self.next.map_or(at, |next| next.min(at)));
+        }
+    }
+
+    fn plan(&mut self, now: Instant, wait: Duration) {
+        let wait = self.rng.jitter(wait, 50);
+        if !self.over {
+            self.next = Some(now + wait);
+        }
+    }
+
+    fn has_peers(&self) -> bool {
+        self.view.peers().any(|peer| peer.capable)
+    }
+
+    /// Those a node that begins may ask: of its own region, else of the nearest that has one of ours.
+    fn untried(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        let regions = self.view.regions.iter().map(|region| &region.peers);
+        let mut groups = core::iter::once(&self.view.local).chain(regions);
+        let group = groups.find(|group| group.iter().any(|peer| peer.capable));
+        let fresh = |peer: &&Arc<Peer>| peer.capable && !self.tried.contains(&peer.id);
+        group.into_iter().flatten().filter(fresh)
+    }
+
+    fn choose(&mut self) -> Option<Arc<Peer>> {
+        if !self.compared {
+            let mut candidates: Vec<_> = self.untried().cloned().collect();
+            if candidates.is_empty() {
+                self.tried.clear();
+                candidates = self.untried().cloned().collect();
+            }
+            return self.rng.choose(&candidates).cloned();
+        }
+        let view = self.view.clone();
+        while let Some(id) = self.back.pop_first() {
+            if let Some(peer) = view.peers().find(|peer| peer.id == id && peer.capable) {
+                return Some(peer.clone());
+            }
+        }
+        self.rounds = self.rounds.wrapping_add(1);
+        let ours = |peers: &[Arc<Peer>]| -> Vec<Arc<Peer>> {
+            let ours = peers.iter().filter(|peer| peer.capable);
+            ours.cloned().collect()
+        };
+        let near = ours(&view.local);
+        let regions = view.regions.iter().map(|region| ours(&region.peers));
+        let regions: Vec<_> = regions.filter(|peers| !peers.is_empty()).collect();
+        let far = near.is_empty() || (self.rounds % FAR == 0 && !regions.is_empty());
+        let group = match far {
+            true => self.rng.choose(&regions)?,
+            false => &near,
+        };
+        let fresh = |peer: &&Arc<Peer>| !self.tried.contains(&peer.id);
+        let fresh: Vec<_> = group.iter().filter(fresh).cloned().collect();
+        let group = if fresh.is_empty() { group } else { &fresh };
+        self.rng.choose(group).cloned()
+    }
+}

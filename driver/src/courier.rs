@@ -30,7 +30,12 @@ pub(crate) struct Couriers<R: Runtime> {
 struct Held<R: Runtime> {
     closed: bool,
     inboxes: BTreeMap<SocketAddr, Arc<Inbox<R>>>,
+    /// Those used last, by the ids of the copies: the next write's are likely to be the same.
+    recent: Vec<Option<(SocketAddr, Arc<Inbox<R>>)>>,
 }
+
+/// So many are looked for in one place only.
+const RECENT: usize = 64;
 
 /// What a courier is to take along next.
 struct Inbox<R: Runtime>(Mutex<Staged<R>>);
@@ -46,6 +51,7 @@ impl<R: Runtime> Default for Couriers<R> {
         let held = Mutex::new(Held {
             closed: false,
             inboxes: BTreeMap::new(),
+            recent: Vec::new(),
         });
         Self { held }
     }
@@ -64,6 +70,7 @@ impl<R: Runtime> Couriers<R> {
         let inboxes = {
             let mut held = self.lock();
             held.closed = true;
+            held.recent.clear();
             std::mem::take(&mut held.inboxes)
         };
         for inbox in inboxes.values() {
@@ -73,6 +80,15 @@ impl<R: Runtime> Couriers<R> {
 
     fn lock(&self) -> MutexGuard<'_, Held<R>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Runtime> Held<R> {
+    fn forget(&mut self, addr: SocketAddr) {
+        self.inboxes.remove(&addr);
+        for place in &mut self.recent {
+            place.take_if(|(recent, _)| *recent == addr);
+        }
     }
 }
 
@@ -89,7 +105,12 @@ impl<R: Runtime> Sender<'_, R> {
         if self.held.closed {
             return;
         }
-        let addr = parcel.peer.addr;
+        let (addr, place) = (parcel.peer.addr, usize::from(parcel.id));
+        if let Some(Some((recent, inbox))) = self.held.recent.get(place) {
+            if *recent == addr {
+                return inbox.put(parcel, deadline);
+            }
+        }
         let inbox = self.held.inboxes.entry(addr).or_insert_with(|| {
             let inbox = Arc::new(Inbox(Mutex::new(Staged {
                 parcels: Vec::new(),
@@ -100,12 +121,13 @@ impl<R: Runtime> Sender<'_, R> {
                 .push(Courier::new(self.node.clone(), addr, inbox.clone()));
             inbox
         });
-        let waker = {
-            let mut staged = inbox.lock();
-            staged.parcels.push((parcel, deadline));
-            staged.waker.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
+        let inbox = inbox.clone();
+        inbox.put(parcel, deadline);
+        if place < RECENT {
+            let recent = &mut self.held.recent;
+            recent.resize_with(recent.len().max(place + 1), || None);
+            recent[place] = Some((addr, inbox));
+        }
     }
 
     /// Sets off the couriers that were not there before: outside the lock, since a runtime that is
@@ -122,6 +144,15 @@ impl<R: Runtime> Sender<'_, R> {
 impl<R: Runtime> Inbox<R> {
     fn lock(&self) -> MutexGuard<'_, Staged<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, parcel: Parcel<R>, deadline: Instant) {
+        let waker = {
+            let mut staged = self.lock();
+            staged.parcels.push((parcel, deadline));
+            staged.waker.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
     }
 
     fn close(&self) {
@@ -162,7 +193,7 @@ impl<R: Runtime> Courier<R> {
             addr,
             inbox,
             staged: Vec::new(),
-            link: Link::new(LinkLimits::default()),
+            link: Link::new(addr, LinkLimits::default()),
             connecting: None,
             stream: None,
             alone: FuturesUnordered::new(),
@@ -302,7 +333,9 @@ impl<R: Runtime> Courier<R> {
     /// Tells the writes how their copies went, and the cluster once how the peer does.
     fn deliver(&mut self) {
         let mut news: Option<(NodeId, Outcome)> = None;
+        let mut now = None;
         while let Some((parcel, result)) = self.link.poll_report() {
+            let now = *now.get_or_insert_with(|| self.node.clock.mono());
             let outcome = match result {
                 Ok(answered) => answered.rtt.map_or(Outcome::Alive, Outcome::Answered),
                 Err(failure) => Outcome::Failed(failure),
@@ -310,7 +343,7 @@ impl<R: Runtime> Courier<R> {
             if !matches!((&news, &outcome), (Some(_), Outcome::Alive)) {
                 news = Some((parcel.peer.id, outcome));
             }
-            parcel.report(result.map(|answered| answered.status));
+            parcel.report(now, result.map(|answered| answered.status));
         }
         if let Some((peer, outcome)) = news {
             self.node.membership.report(peer, outcome);
@@ -342,7 +375,7 @@ impl<R: Runtime> Courier<R> {
             return false;
         }
         staged.closed = true;
-        held.inboxes.remove(&self.addr);
+        held.forget(self.addr);
         true
     }
 }
@@ -353,7 +386,7 @@ impl<R: Runtime> Drop for Courier<R> {
         let mut held = self.node.couriers.lock();
         let own = |inbox: &Arc<Inbox<R>>| Arc::ptr_eq(inbox, &self.inbox);
         if held.inboxes.get(&self.addr).is_some_and(own) {
-            held.inboxes.remove(&self.addr);
+            held.forget(self.addr);
         }
         drop(held);
         self.inbox.close();

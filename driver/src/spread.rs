@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use zerocache_proto::cluster::{Outcome, Peer};
+use zerocache_proto::http::Host;
 use zerocache_proto::link;
 use zerocache_proto::op::{Copy, Fanout, FanoutEvent};
 use zerocache_proto::service::{Template, Write};
@@ -146,25 +147,24 @@ impl<R: Runtime> Drop for Inner<R> {
 /// One copy of a write, for one peer.
 pub(crate) struct Parcel<R: Runtime> {
     spread: Arc<Inner<R>>,
-    id: u16,
+    pub(crate) id: u16,
     pub(crate) peer: Arc<Peer>,
     recurse: bool,
 }
 
 impl<R: Runtime> Parcel<R> {
     /// Tells the write how this copy went.
-    pub(crate) fn report(self, result: Result<u16, Failure>) {
+    pub(crate) fn report(self, now: Instant, result: Result<u16, Failure>) {
         let counters = &self.spread.node.counters;
         let counter = match &result {
             Ok(_) => &counters.delivered,
             Err(_) => &counters.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.settle(result);
+        self.settle(now, result);
     }
 
-    fn settle(self, result: Result<u16, Failure>) {
-        let now = self.spread.node.clock.mono();
+    fn settle(self, now: Instant, result: Result<u16, Failure>) {
         let waker = {
             let mut state = self.spread.lock();
             state.fanout.handle_result(now, self.id, result);
@@ -179,12 +179,12 @@ impl<R: Runtime> link::Parcel for Parcel<R> {
         self.spread.write.may_share(&self.peer, self.recurse)
     }
 
-    fn write_to(&self, now: Instant, out: &mut Vec<u8>) {
+    fn write_to(&self, now: Instant, host: &Host, out: &mut Vec<u8>) {
         let Inner {
             write, template, ..
         } = &*self.spread;
         if let Some(template) = template {
-            template.write_to(write, now, self.peer.addr, out);
+            template.write_to(write, now, host, out);
         }
     }
 }
@@ -199,7 +199,8 @@ impl<R: Runtime> fmt::Debug for Parcel<R> {
 pub(crate) async fn send_alone<R: Runtime>(parcel: Parcel<R>, deadline: Instant) {
     let Inner { node, write, .. } = &*parcel.spread;
     let result = send(node, write, &parcel.peer, parcel.recurse, deadline).await;
-    parcel.settle(result);
+    let now = node.clock.mono();
+    parcel.settle(now, result);
 }
 
 /// Sends one copy, until `deadline`, and tells the cluster how its peer did.

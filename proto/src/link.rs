@@ -19,8 +19,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 
-use crate::http::{ClientLimits, End, Pipeline};
+use crate::http::{ClientLimits, End, Host, Pipeline};
 use crate::{Duration, Failure, Instant};
 
 /// A request as a [`Link`] carries it.
@@ -29,8 +30,9 @@ pub trait Parcel {
     /// waiting for others.
     fn may_share(&self) -> bool;
 
-    /// Appends the request to `out`; nothing if by now there is nothing to ask for.
-    fn write_to(&self, now: Instant, out: &mut Vec<u8>);
+    /// Appends the request, for the peer at `host`, to `out`; nothing if by now there is nothing to ask
+    /// for.
+    fn write_to(&self, now: Instant, host: &Host, out: &mut Vec<u8>);
 }
 
 /// How much goes over a shared connection, and how much waits for it.
@@ -92,6 +94,7 @@ pub type Report<T> = (T, Result<Answered, Failure>);
 
 /// The way to one peer.
 pub struct Link<T> {
+    host: Host,
     limits: LinkLimits,
     state: State<T>,
     /// Whether the peer has been seen to keep its connection.
@@ -122,15 +125,16 @@ struct Entry<T> {
     /// None: its time is over.
     parcel: Option<T>,
     deadline: Instant,
-    attempts: u8,
+    /// Connections that have broken when its answer was the next to come.
+    broken: u8,
     sent: Instant,
     /// Nothing was to be answered before it.
     first: bool,
 }
 
 impl<T: Parcel> Link<T> {
-    /// How often a request is sent: the connection may break once under it.
-    pub const ATTEMPTS: u8 = 2;
+    /// A request fails when so many connections have broken where its answer should have come.
+    pub const BREAKS: u8 = 2;
     /// A peer that has closed this many connections in a row after their first answer
     pub const REFUSALS: u32 = 2;
     /// is not asked to keep one for so long.
@@ -140,10 +144,11 @@ impl<T: Parcel> Link<T> {
     /// A connection that owes none gives its buffers back after this long.
     const RELEASE_AFTER: Duration = Duration::from_secs(1);
 
-    /// A way without a connection.
+    /// A way to the peer at `addr`, without a connection.
     #[must_use]
-    pub fn new(limits: LinkLimits) -> Self {
+    pub fn new(addr: SocketAddr, limits: LinkLimits) -> Self {
         Self {
+            host: addr.into(),
             limits,
             state: State::Closed,
             keeps: false,
@@ -170,14 +175,19 @@ impl<T: Parcel> Link<T> {
             return;
         }
         self.latest = self.latest.max(deadline);
-        self.waiting.push_back(Entry {
+        let entry = Entry {
             parcel: Some(parcel),
             deadline: self.latest,
-            attempts: 0,
+            broken: 0,
             sent: now,
             first: false,
-        });
-        self.send(now);
+        };
+        if self.waiting.is_empty() && self.has_room() {
+            self.send_one(now, entry);
+        } else {
+            self.waiting.push_back(entry);
+            self.send(now);
+        }
     }
 
     /// The connection asked for is there.
@@ -340,39 +350,48 @@ impl<T: Parcel> Link<T> {
         if self.waiting.is_empty() {
             return;
         }
-        let pipeline = match &mut self.state {
-            State::Open(pipeline) => pipeline,
-            State::Connecting => return,
-            State::Closed => {
-                self.state = State::Connecting;
-                self.since = now;
-                self.actions.push_back(Action::Connect);
-                return;
-            }
-        };
-        let depth = if self.keeps { self.limits.depth } else { 1 };
-        while pipeline.len() < depth && pipeline.unsent() < self.limits.unsent {
-            let Some(mut entry) = self.waiting.pop_front() else {
+        if matches!(self.state, State::Closed) {
+            self.state = State::Connecting;
+            self.since = now;
+            self.actions.push_back(Action::Connect);
+        }
+        while self.has_room() {
+            let Some(entry) = self.waiting.pop_front() else {
                 return;
             };
-            entry.sent = now;
-            entry.first = pipeline.is_empty();
-            entry.attempts = entry.attempts.saturating_add(1);
-            if entry.first {
-                self.since = now;
+            self.send_one(now, entry);
+        }
+    }
+
+    /// Whether a connection takes one more request.
+    fn has_room(&self) -> bool {
+        let State::Open(pipeline) = &self.state else {
+            return false;
+        };
+        let depth = if self.keeps { self.limits.depth } else { 1 };
+        pipeline.len() < depth && pipeline.unsent() < self.limits.unsent
+    }
+
+    fn send_one(&mut self, now: Instant, mut entry: Entry<T>) {
+        let State::Open(pipeline) = &mut self.state else {
+            return;
+        };
+        entry.sent = now;
+        entry.first = pipeline.is_empty();
+        if entry.first {
+            self.since = now;
+        }
+        let unwritten = pipeline.push(entry, |entry, out| {
+            if let Some(parcel) = &entry.parcel {
+                parcel.write_to(now, &self.host, out);
             }
-            let unwritten = pipeline.push(entry, |entry, out| {
-                if let Some(parcel) = &entry.parcel {
-                    parcel.write_to(now, out);
-                }
-            });
+        });
+        if let Some(entry) = unwritten {
             let nothing = Answered {
                 status: 200,
                 rtt: None,
             };
-            let parcel = unwritten.and_then(|entry| entry.parcel);
-            self.reports
-                .extend(parcel.map(|parcel| (parcel, Ok(nothing))));
+            self.report(entry, Ok(nothing));
         }
     }
 
@@ -388,25 +407,23 @@ impl<T: Parcel> Link<T> {
         if !unanswered.is_empty() {
             self.keeps = false;
         }
-        if end == End::Malformed {
+        let failure = match (end, unanswered.front_mut()) {
+            (End::Malformed, _) => Some(Failure::Malformed),
+            (End::Closed, Some(next)) => {
+                next.broken += 1;
+                (next.broken >= Self::BREAKS).then_some(Failure::Reset)
+            }
+            // The peer has not looked at it (RFC 9112 §9.6).
+            _ => None,
+        };
+        if let Some(failure) = failure {
             if let Some(entry) = unanswered.pop_front() {
-                self.report(entry, Err(Failure::Malformed));
+                self.report(entry, Err(failure));
             }
         }
-        let mut again = VecDeque::with_capacity(unanswered.len());
-        for mut entry in unanswered {
-            if end == End::Refused {
-                // The peer has not looked at it.
-                entry.attempts = entry.attempts.saturating_sub(1);
-            }
-            if entry.attempts >= Self::ATTEMPTS {
-                self.report(entry, Err(Failure::Reset));
-            } else if entry.parcel.is_some() {
-                again.push_back(entry);
-            }
-        }
-        again.append(&mut self.waiting);
-        self.waiting = again;
+        unanswered.retain(|entry| entry.parcel.is_some());
+        unanswered.append(&mut self.waiting);
+        self.waiting = unanswered;
         if self.refusals >= Self::REFUSALS {
             self.refusals = 0;
             self.alone_until = now + Self::ALONE_FOR;
@@ -420,8 +437,9 @@ impl<T: Parcel> Link<T> {
 
     /// Tells what has become of a request, unless that has been told.
     fn report(&mut self, entry: Entry<T>, result: Result<Answered, Failure>) {
-        self.reports
-            .extend(entry.parcel.map(|parcel| (parcel, result)));
+        if let Some(parcel) = entry.parcel {
+            self.reports.push_back((parcel, result));
+        }
     }
 }
 
@@ -430,7 +448,7 @@ impl<T: fmt::Debug> fmt::Debug for Entry<T> {
         write!(
             f,
             "{:?} x{} until {:?}",
-            self.parcel, self.attempts, self.deadline
+            self.parcel, self.broken, self.deadline
         )
     }
 }

@@ -36,7 +36,7 @@ mod target;
 pub use client::{ClientConn, Error};
 pub use date::HttpDate;
 pub use limits::{ClientLimits, Limits};
-pub use outgoing::{Options, Outgoing};
+pub use outgoing::{Host, Options, Outgoing};
 pub use pipeline::{End, Pipeline};
 pub(crate) use query::Query;
 pub use request::{Body, Method, Request};

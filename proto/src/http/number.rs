@@ -63,13 +63,17 @@ const fn short(n: u64) -> ([u8; 8], usize) {
     (text.to_le_bytes(), 8_u32.wrapping_sub(zeros) as usize)
 }
 
-/// Appends the lowest `digits` hex digits of a number.
-pub(super) fn push_hex(out: &mut Vec<u8>, number: u64, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = number.checked_shr(place.saturating_mul(4)).unwrap_or(0) & 0xf;
-        let digit = b"0123456789abcdef".get(digit as usize);
-        out.push(digit.copied().unwrap_or(b'0'));
+/// Appends the lowest hex digits of a number, 16 of them at most.
+pub(super) fn push_hex(out: &mut Vec<u8>, number: u64, digits: usize) {
+    let mut text = [0; 16];
+    let mut rest = number;
+    for slot in text.iter_mut().rev() {
+        let digit = b"0123456789abcdef".get((rest & 0xf) as usize);
+        *slot = digit.copied().unwrap_or_default();
+        rest >>= 4;
     }
+    let start = text.len().saturating_sub(digits);
+    out.extend_from_slice(text.get(start..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -87,6 +91,16 @@ mod tests {
             let mut out = Vec::new();
             Decimal::push_with_end(n, &mut out);
             assert_eq!(out, format!("{n}\r\n\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn so_are_versions() {
+        for n in [0, 1, 0xfedc_ba98_7654_3210, u64::MAX] {
+            let mut out = Vec::new();
+            push_hex(&mut out, n, 16);
+            push_hex(&mut out, n, 8);
+            assert_eq!(out, format!("{n:016x}{:08x}", n & 0xffff_ffff).as_bytes());
         }
     }
 }

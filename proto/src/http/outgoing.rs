@@ -31,6 +31,18 @@ pub struct Options<'a> {
 /// The longest body that is sent behind its head, in bytes.
 const JOINED: usize = 16 << 10;
 
+/// An address as the field `Host` has it, for many requests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Host(Vec<u8>);
+
+impl From<SocketAddr> for Host {
+    fn from(addr: SocketAddr) -> Self {
+        let mut text = Vec::new();
+        push_host(&mut text, addr);
+        Self(text)
+    }
+}
+
 /// A request ready to be sent: its head as bytes, its body shared.
 ///
 /// A body always goes with its `Content-Length`, an empty one with 0: stock peers refuse the
@@ -67,7 +79,25 @@ impl Outgoing {
         value: Bytes,
         options: &Options<'_>,
     ) -> Self {
-        Self::keyed("PUT", host, region, key, Some(value), options)
+        let length = Some(value.len());
+        let mut outgoing = Self::keyed("PUT", host, region, key, length, options);
+        outgoing.body = value;
+        outgoing
+    }
+
+    /// The same with a copy of the value, all in one piece.
+    #[must_use]
+    pub fn put_copied(
+        host: SocketAddr,
+        region: &Region,
+        key: &[u8],
+        value: &[u8],
+        options: &Options<'_>,
+    ) -> Self {
+        let length = Some(value.len());
+        let mut outgoing = Self::keyed("PUT", host, region, key, length, options);
+        outgoing.head.extend_from_slice(value);
+        outgoing
     }
 
     /// `DELETE /<region>/<key>`
@@ -104,11 +134,11 @@ impl Outgoing {
     }
 
     /// Appends the whole request to `out`, as it is for another host.
-    pub fn write_for(&self, host: SocketAddr, out: &mut Vec<u8>) {
+    pub fn write_for(&self, host: &Host, out: &mut Vec<u8>) {
         let length = self.head.len().saturating_add(self.body.len());
-        out.reserve(length.saturating_add(16));
+        out.reserve(length.saturating_add(host.0.len()));
         out.extend_from_slice(self.head.get(..self.host.start).unwrap_or_default());
-        push_host(out, host);
+        out.extend_from_slice(&host.0);
         out.extend_from_slice(self.head.get(self.host.end..).unwrap_or_default());
         out.extend_from_slice(&self.body);
     }
@@ -127,11 +157,10 @@ impl Outgoing {
         host: SocketAddr,
         region: &Region,
         key: &[u8],
-        value: Option<Bytes>,
+        body: Option<usize>,
         options: &Options<'_>,
     ) -> Self {
-        let joined = value.as_ref().map_or(0, Bytes::len);
-        let joined = if joined <= JOINED { joined } else { 0 };
+        let joined = body.filter(|length| *length <= JOINED).unwrap_or(0);
         let mut head = Vec::with_capacity(key.len().saturating_add(joined).saturating_add(224));
         head.extend_from_slice(method.as_bytes());
         head.extend_from_slice(b" /");
@@ -151,7 +180,7 @@ impl Outgoing {
             head.push(mark);
             head.extend_from_slice(b"recurse=1");
         }
-        let mut outgoing = Self::finish(head, host, value, options);
+        let mut outgoing = Self::finish(head, host, body, options);
         outgoing.head_only = method == "HEAD";
         outgoing
     }
@@ -159,7 +188,7 @@ impl Outgoing {
     fn finish(
         mut head: Vec<u8>,
         host: SocketAddr,
-        body: Option<Bytes>,
+        body: Option<usize>,
         options: &Options<'_>,
     ) -> Self {
         let agent = concat!(
@@ -187,16 +216,16 @@ impl Outgoing {
         if options.close {
             head.extend_from_slice(b"Connection: close\r\n");
         }
-        if let Some(body) = &body {
+        if let Some(length) = body {
             head.extend_from_slice(b"Content-Length: ");
-            Decimal::push_with_end(body.len(), &mut head);
+            Decimal::push_with_end(length, &mut head);
         } else {
             head.extend_from_slice(b"\r\n");
         }
         Self {
             head,
             host,
-            body: body.unwrap_or_default(),
+            body: Bytes::new(),
             head_only: false,
         }
     }
@@ -233,6 +262,9 @@ fn segment(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends `bytes`, percent-encoded (RFC 3986 §2.1) but for those to `keep`.
 fn encode(out: &mut Vec<u8>, bytes: &[u8], keep: impl Fn(u8) -> bool) {
+    if bytes.iter().all(|byte| keep(*byte)) {
+        return out.extend_from_slice(bytes);
+    }
     for byte in bytes {
         if keep(*byte) {
             out.push(*byte);

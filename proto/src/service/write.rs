@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::cache::{Record, State};
 use crate::cluster::{Peer, RegionView, View};
-use crate::http::{Options, Outgoing, Target};
+use crate::http::{Host, Options, Outgoing, Target};
 use crate::op::{self, Scope};
 use crate::{Instant, Region, Version};
 
@@ -95,12 +95,18 @@ impl Write {
     pub fn template(&self, now: Instant) -> Option<Template> {
         let anybody = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
         let life = self.life(now)?;
-        let options = Options {
+        let mut options = Options {
             local: true,
             version: Some(self.version),
             ..Options::default()
         };
-        let request = self.request(anybody, life, options);
+        let request = match &self.change {
+            Change::Put { value } => {
+                options.expiry = Some(life);
+                Outgoing::put_copied(anybody, &self.region, &self.key, value, &options)
+            }
+            Change::Delete => Outgoing::delete(anybody, &self.region, &self.key, &options),
+        };
         Some(Template { request, life })
     }
 
@@ -122,19 +128,6 @@ impl Write {
         let seconds = remaining.as_secs().saturating_add(part);
         let seconds = u32::try_from(seconds).unwrap_or(Target::MAX_EXPIRY);
         Some(seconds.min(Target::MAX_EXPIRY))
-    }
-
-    fn request(&self, host: SocketAddr, life: u32, options: Options<'_>) -> Outgoing {
-        match &self.change {
-            Change::Put { value } => {
-                let options = Options {
-                    expiry: Some(life),
-                    ..options
-                };
-                Outgoing::put(host, &self.region, &self.key, value.clone(), &options)
-            }
-            Change::Delete => Outgoing::delete(host, &self.region, &self.key, &options),
-        }
     }
 
     /// Who is to get a copy from here, and whether they are to spread it in their own region: every
@@ -176,7 +169,16 @@ impl Write {
             version: peer.capable.then_some(self.version),
             ..Options::default()
         };
-        Some(self.request(peer.addr, life, options))
+        Some(match &self.change {
+            Change::Put { value } => {
+                let options = Options {
+                    expiry: Some(life),
+                    ..options
+                };
+                Outgoing::put(peer.addr, &self.region, &self.key, value.clone(), &options)
+            }
+            Change::Delete => Outgoing::delete(peer.addr, &self.region, &self.key, &options),
+        })
     }
 }
 
@@ -189,7 +191,7 @@ pub struct Template {
 
 impl Template {
     /// Appends the copy of `write` for the node at `host` to `out`; nothing once the write's life is over.
-    pub fn write_to(&self, write: &Write, now: Instant, host: SocketAddr, out: &mut Vec<u8>) {
+    pub fn write_to(&self, write: &Write, now: Instant, host: &Host, out: &mut Vec<u8>) {
         match write.life(now) {
             Some(life) if life == self.life => self.request.write_for(host, out),
             // It has waited for so long that it would live too long.

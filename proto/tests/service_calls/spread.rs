@@ -3,7 +3,7 @@
 use crate::support::{Answer, Bench, peer, region};
 use zerocache_proto::cache::Shards;
 use zerocache_proto::cluster::RegionView;
-use zerocache_proto::http::Outgoing;
+use zerocache_proto::http::{Host, Outgoing};
 use zerocache_proto::op::Ack;
 use zerocache_proto::service::{Change, Outcome, Write};
 use zerocache_proto::{Duration, Instant, NodeId, Version};
@@ -377,4 +377,41 @@ fn a_key_owed_to_a_peer_is_sent_as_it_stands() {
     bench.ask("DELETE /london/k");
     assert_eq!(owed(b"k").expect("a tombstone").change, Change::Delete);
     assert!(owed(b"none").is_none());
+}
+
+#[test]
+fn copies_made_once_are_those_made_for_each() {
+    let bench = Bench::with_peers();
+    for line in [
+        "PUT /london/k%20%C3%A9?expiry=7",
+        "DELETE /london/k%20%C3%A9",
+    ] {
+        let (write, _) = spread(&bench, line, "").expect("spread");
+        let template = write.template(bench.now.mono).expect("alive");
+        // Whenever they are made: they say how long the value has still to live.
+        for later in [0, 1, 999, 1_000, 6_500, 7_000, 8_000].map(Duration::from_millis) {
+            let now = bench.now.mono + later;
+            for n in [2, 250] {
+                let peer = peer(n, "london", true);
+                let made = write.request_for(now, &peer, false);
+                let made = made.map(|made| [made.head_bytes(), made.body()].concat());
+                let mut copied = Vec::new();
+                template.write_to(&write, now, &Host::from(peer.addr), &mut copied);
+                assert_eq!(copied, made.unwrap_or_default(), "{line}, {later:?} later");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_short_copies_that_are_kept_and_versioned_share_a_connection() {
+    let bench = Bench::with_peers();
+    let (mut write, _) = spread(&bench, "PUT /london/k", "").expect("spread");
+    assert!(write.may_share(&peer(2, "london", true), false));
+    assert!(!write.may_share(&peer(2, "london", false), false));
+    assert!(!write.may_share(&peer(2, "paris", true), true));
+    write.change = Change::Put {
+        value: vec![0; (16 << 10) + 1].into(),
+    };
+    assert!(!write.may_share(&peer(2, "london", true), false));
 }

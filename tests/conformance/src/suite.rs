@@ -15,6 +15,7 @@ macro_rules! api {
             peers_that_stall_reset_or_talk_nonsense_disturb_nobody,
             a_put_succeeds_though_every_peer_has_gone_without_a_word,
             a_peer_that_stalls_fails_no_write,
+            copies_reach_a_peer_whatever_it_does_with_its_connections,
             a_nodes_first_words_to_a_static_peer_tell_of_the_node,
         );
         api!($host, life:

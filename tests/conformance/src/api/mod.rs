@@ -1,6 +1,7 @@
 //! What nodes and clients do, whatever they run on.
 
 pub(crate) mod cancel;
+pub(crate) mod fickle;
 pub(crate) mod insert;
 pub(crate) mod ladder;
 pub(crate) mod life;

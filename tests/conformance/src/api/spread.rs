@@ -1,6 +1,8 @@
 //! Writes reach every node and every region.
 
 use super::MINUTE;
+use super::fickle::{Fickle, Temper};
+use crate::sockets;
 use crate::world::{World, blocking, http, peer_of, routable};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -167,6 +169,49 @@ pub(crate) async fn a_peer_that_stalls_fails_no_write<R: Runtime>(world: World<R
         world.knows(&client, 2).await;
         client.put("k", "v", MINUTE).await.unwrap();
         assert_eq!(http(a.addr(), "GET", "/london/k", b"").await.0, 200);
+    }
+}
+
+pub(crate) async fn copies_reach_a_peer_whatever_it_does_with_its_connections<R: Runtime>(
+    world: World<R>,
+) {
+    for temper in [
+        Temper::Breaks,
+        Temper::Babbles,
+        Temper::Closes,
+        Temper::IsOld,
+    ] {
+        let fickle = Fickle::new(temper);
+        let a = world.start(world.builder("london").peer(peer_of("london", fickle.addr)));
+        let b = world.node("london", &[&a]);
+        world
+            .until("both peers are routable", || routable(&a) == 2)
+            .await;
+        let addr = a.addr();
+        let statuses = blocking(move || {
+            thread::scope(|scope| {
+                let put = |client: usize| {
+                    let size = if client == 7 { 40_000 } else { 100 };
+                    let keys = (0..8).map(move |n| format!("/london/{client}-{n}"));
+                    move || {
+                        keys.map(|key| sockets::http(addr, "PUT", &key, &vec![b'v'; size]).0)
+                            .collect::<Vec<_>>()
+                    }
+                };
+                let clients: Vec<_> = (0..16).map(|client| scope.spawn(put(client))).collect();
+                let done = clients.into_iter().map(|client| client.join().unwrap());
+                done.flatten().collect::<Vec<_>>()
+            })
+        })
+        .await;
+        assert_eq!(statuses, [200; 128], "{temper:?}");
+        for client in 0..16 {
+            let target = format!("/london/{client}-7");
+            assert_eq!(http(b.addr(), "GET", &target, b"").await.0, 200);
+        }
+        world
+            .until("every copy has been taken", || fickle.taken() == 128)
+            .await;
     }
 }
 

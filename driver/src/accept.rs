@@ -24,10 +24,9 @@ Connection: close\r\nContent-Length: 0\r\n\r\n";
 /// How long it may take to hear that.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
 
-/// Accepts until the node closes. Connections are dealt to `lanes`, of which the first is where this runs.
+/// Accepts until the node closes.
 pub(crate) async fn run<R: Runtime>(
     node: Arc<Shared<R>>,
-    lanes: Vec<R>,
     listening: Listening,
     mut listener: R::Listener,
 ) {
@@ -45,7 +44,7 @@ pub(crate) async fn run<R: Runtime>(
             paused = None;
             match listener.poll_accept(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok((stream, from))) => admit(&node, &lanes, stream, from),
+                Poll::Ready(Ok((stream, from))) => admit(&node, stream, from),
                 // The connection was gone before it was taken.
                 Poll::Ready(Err(error)) if is_of_the_peer(&error) => {}
                 Poll::Ready(Err(error)) => {
@@ -66,23 +65,11 @@ pub(crate) async fn run<R: Runtime>(
     drop(listening);
 }
 
-fn admit<R: Runtime>(node: &Arc<Shared<R>>, lanes: &[R], stream: R::Stream, from: SocketAddr) {
+fn admit<R: Runtime>(node: &Arc<Shared<R>>, stream: R::Stream, from: SocketAddr) {
     if let Some(ticket) = node.door.admit(from.ip()) {
         node.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let (lane, stream) = match ticket.lane() {
-            0 => (&node.runtime, Ok(stream)),
-            lane => {
-                let lane = lanes.get(lane).unwrap_or(&node.runtime);
-                (lane, lane.adopt(stream))
-            }
-        };
-        match stream {
-            Ok(stream) => {
-                let conn = Conn::new(node.clone(), lane.clone(), stream, from, ticket);
-                lane.spawn(conn);
-            }
-            Err(error) => tracing::warn!(%error, %from, "can not serve a connection"),
-        }
+        node.runtime
+            .spawn(Conn::new(node.clone(), stream, from, ticket));
         return;
     }
     let refused = node.counters.refused.fetch_add(1, Ordering::Relaxed);

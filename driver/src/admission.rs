@@ -54,8 +54,6 @@ struct Held {
     next: u64,
     tickets: BTreeMap<u64, (IpAddr, Arc<Mark>)>,
     by_source: HashMap<IpAddr, usize>,
-    /// Connections that each lane serves.
-    by_lane: Vec<usize>,
     /// Requests of the connections that are gone.
     requests: u64,
 }
@@ -77,27 +75,22 @@ struct Mark {
 pub(crate) struct Ticket {
     door: Arc<Door>,
     number: u64,
-    lane: usize,
     mark: Arc<Mark>,
     /// What the mark wakes.
     waker: Option<Waker>,
 }
 
 impl Door {
-    /// A door to `lanes` lanes, one at least.
-    pub(crate) fn new(bounds: Admission, lanes: usize) -> Arc<Self> {
+    pub(crate) fn new(bounds: Admission) -> Arc<Self> {
         Arc::new(Self {
             bounds,
-            held: Mutex::new(Held {
-                by_lane: vec![0; lanes],
-                ..Held::default()
-            }),
+            held: Mutex::default(),
             listening: AtomicBool::new(false),
             emptied: Signal::default(),
         })
     }
 
-    /// A place for one more connection from `source`, in the lane with the fewest. Where there is none, the connection longest idle
+    /// A place for one more connection from `source`. Where there is none, the connection longest idle
     /// is told to go and its place is taken; `None` if every one is busy.
     pub(crate) fn admit(self: &Arc<Self>, source: IpAddr) -> Option<Ticket> {
         let mut held = self.lock();
@@ -112,18 +105,10 @@ impl Door {
         let mark = Arc::<Mark>::default();
         held.tickets.insert(number, (source, mark.clone()));
         *held.by_source.entry(source).or_insert(0) += 1;
-        let lanes = held.by_lane.iter_mut().enumerate();
-        let lane = lanes
-            .min_by_key(|(_, open)| **open)
-            .map_or(0, |(lane, open)| {
-                *open += 1;
-                lane
-            });
         drop(held);
         Some(Ticket {
             door: self.clone(),
             number,
-            lane,
             mark,
             waker: None,
         })
@@ -200,11 +185,6 @@ impl Mark {
 }
 
 impl Ticket {
-    /// The lane that serves the connection.
-    pub(crate) const fn lane(&self) -> usize {
-        self.lane
-    }
-
     /// The task to wake when the connection has to go. To be said before looking whether it has to.
     pub(crate) fn register(&mut self, waker: &Waker) {
         if !self
@@ -248,9 +228,6 @@ impl Drop for Ticket {
                 held.by_source.remove(&source);
             }
         }
-        if let Some(open) = held.by_lane.get_mut(self.lane) {
-            *open = open.saturating_sub(1);
-        }
         held.requests += self.mark.requests.load(Ordering::Relaxed);
         let empty = held.tickets.is_empty();
         drop(held);
@@ -270,13 +247,10 @@ mod tests {
 
     #[test]
     fn the_longest_idle_makes_place() {
-        let door = Door::new(
-            Admission {
-                connections: 2,
-                per_source: 2,
-            },
-            1,
-        );
+        let door = Door::new(Admission {
+            connections: 2,
+            per_source: 2,
+        });
         let a = door.admit(source(1)).unwrap();
         let b = door.admit(source(2)).unwrap();
         a.set_idle(Some(Instant::from_millis(20)));
@@ -290,13 +264,10 @@ mod tests {
 
     #[test]
     fn where_all_are_busy_there_is_no_place() {
-        let door = Door::new(
-            Admission {
-                connections: 1,
-                per_source: 1,
-            },
-            1,
-        );
+        let door = Door::new(Admission {
+            connections: 1,
+            per_source: 1,
+        });
         let a = door.admit(source(1)).unwrap();
         assert!(door.admit(source(2)).is_none());
         drop(a);
@@ -305,13 +276,10 @@ mod tests {
 
     #[test]
     fn one_source_can_not_take_every_place() {
-        let door = Door::new(
-            Admission {
-                connections: 10,
-                per_source: 1,
-            },
-            1,
-        );
+        let door = Door::new(Admission {
+            connections: 10,
+            per_source: 1,
+        });
         let a = door.admit(source(1)).unwrap();
         let other = door.admit(source(2)).unwrap();
         other.set_idle(Some(Instant::from_millis(1)));
@@ -330,20 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn lanes_get_as_many_connections_and_requests_are_not_lost() {
-        let door = Door::new(Admission::default(), 2);
+    fn requests_are_counted_beyond_their_connection() {
+        let door = Door::new(Admission::default());
         let admit = || door.admit(source(1)).unwrap();
-        let (a, b, c) = (admit(), admit(), admit());
-        assert_eq!([a.lane(), b.lane(), c.lane()], [0, 1, 0]);
+        let (a, b) = (admit(), admit());
         a.count(2);
-        c.count(3);
-        drop((a, c));
+        a.count(3);
+        drop(a);
         b.count(4);
-        assert_eq!(
-            [admit().lane(), admit().lane()],
-            [0, 0],
-            "one after the other"
-        );
         assert_eq!(door.requests(), 9);
     }
 
@@ -356,7 +318,7 @@ mod tests {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let door = Door::new(Admission::default(), 1);
+        let door = Door::new(Admission::default());
         let mut ticket = door.admit(source(1)).unwrap();
         let woken = Arc::<Woken>::default();
         ticket.register(&woken.clone().into());

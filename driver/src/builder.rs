@@ -165,21 +165,7 @@ impl<R: Runtime> NodeBuilder<R> {
     /// # Errors
     /// [`StartError`]; nothing was announced then.
     pub fn start_on(self, runtime: R) -> Result<Node<R>, StartError> {
-        Node::start(self, runtime, [])
-    }
-
-    /// Starts the node on `runtime`, and deals its connections to that and to `others`: for runtimes of
-    /// one thread, one for each core, where no connection ever changes its thread. All of them have to
-    /// run until the node has ended.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing was announced then.
-    pub fn start_on_each(
-        self,
-        runtime: R,
-        others: impl IntoIterator<Item = R>,
-    ) -> Result<Node<R>, StartError> {
-        Node::start(self, runtime, others)
+        Node::start(self, runtime)
     }
 
     /// What to bind: the address, or the wildcard one.

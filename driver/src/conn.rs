@@ -82,10 +82,8 @@ impl Turn {
 }
 
 impl<R: Runtime> Conn<R> {
-    /// A connection to be served on `runtime`.
     pub(crate) fn new(
         node: Arc<Shared<R>>,
-        runtime: R,
         stream: R::Stream,
         from: SocketAddr,
         ticket: Ticket,
@@ -95,8 +93,8 @@ impl<R: Runtime> Conn<R> {
         ticket.set_idle(Some(now));
         let mut http = ServerConn::new(now, node.limits);
         http.set_node(node.membership.view().me);
-        let alarm = Alarm::new(runtime.clone(), node.clock);
-        let patience = Alarm::new(runtime, node.clock);
+        let alarm = Alarm::new(node.runtime.clone(), node.clock);
+        let patience = Alarm::new(node.runtime.clone(), node.clock);
         let (bodies, rng) = (node.bodies.share(), node.rng());
         let view = node.membership.view();
         Self {

@@ -14,7 +14,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::Poll;
@@ -50,12 +49,7 @@ impl<R: Runtime> Node<R> {
         NodeBuilder::new(region)
     }
 
-    /// Starts on `runtime`; connections are dealt to it and to `others`.
-    pub(crate) fn start(
-        builder: NodeBuilder<R>,
-        runtime: R,
-        others: impl IntoIterator<Item = R>,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn start(builder: NodeBuilder<R>, runtime: R) -> Result<Self, StartError> {
         let region = builder.region.clone()?;
         let wanted = builder.listen_addr();
         let refused = |source| StartError::Listen {
@@ -66,9 +60,7 @@ impl<R: Runtime> Node<R> {
         let addr = socket.local_addr().map_err(refused)?;
         let listener = runtime.listener(socket).map_err(StartError::Runtime)?;
 
-        let lanes: Vec<R> = iter::once(runtime.clone()).chain(others).collect();
-        let shared = Shared::new(&builder, runtime.clone(), lanes.len(), region, addr);
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared::new(&builder, runtime.clone(), region, addr));
         let links = builder.discovery.links(&runtime);
         let observer = shared.clone();
         let task = membership::Task::new(
@@ -79,7 +71,7 @@ impl<R: Runtime> Node<R> {
             move |event| observer.observe(event),
         );
         let listening = shared.door.listen();
-        runtime.spawn(accept::run(shared.clone(), lanes, listening, listener));
+        runtime.spawn(accept::run(shared.clone(), listening, listener));
         runtime.spawn(outbox::run(shared.clone()));
         runtime.spawn(tidy(shared.clone()));
         // Not before it listens: who hears of this node may ask it at once. Before the task runs: its

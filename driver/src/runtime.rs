@@ -26,16 +26,6 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// What registering it with the runtime's reactor gives.
     fn listener(&self, socket: TcpListener) -> io::Result<Self::Listener>;
 
-    /// Takes over a connection that another of these runtimes accepted.
-    ///
-    /// Not needed where they share one reactor.
-    ///
-    /// # Errors
-    /// What registering it with the runtime's reactor gives.
-    fn adopt(&self, stream: Self::Stream) -> io::Result<Self::Stream> {
-        Ok(stream)
-    }
-
     /// Takes over a UDP socket, already non-blocking.
     ///
     /// # Errors

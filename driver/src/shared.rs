@@ -57,7 +57,6 @@ impl<R: Runtime> Shared<R> {
     pub(crate) fn new(
         builder: &NodeBuilder<R>,
         runtime: R,
-        lanes: usize,
         region: Region,
         addr: SocketAddr,
     ) -> Self {
@@ -115,7 +114,7 @@ impl<R: Runtime> Shared<R> {
             outbox: Outbox::new(clock, rng.next_u64()),
             limits,
             ack: builder.ack,
-            door: Door::new(builder.admission, lanes),
+            door: Door::new(builder.admission),
             bodies: Budget::new(builder.bodies),
             life: Life::default(),
             counters: Counters::default(),

@@ -51,12 +51,6 @@ impl Runtime for Tokio {
         tokio::net::TcpListener::from_std(socket).map(Listener)
     }
 
-    fn adopt(&self, stream: Stream) -> io::Result<Stream> {
-        let socket = stream.0.into_std()?;
-        let _context = self.0.enter();
-        tokio::net::TcpStream::from_std(socket).map(Stream)
-    }
-
     fn socket(&self, socket: UdpSocket) -> io::Result<Socket> {
         let _context = self.0.enter();
         tokio::net::UdpSocket::from_std(socket).map(Socket)

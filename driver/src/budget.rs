@@ -58,10 +58,14 @@ impl Budget {
 
 impl Share {
     /// Sets what the connection holds now; nothing means that no body is in flight.
+    #[inline]
     pub(crate) fn set(&mut self, bytes: usize) {
-        if bytes == self.bytes && (bytes > 0 || self.body.is_none()) {
-            return;
+        if bytes != self.bytes || (bytes == 0 && self.body.is_some()) {
+            self.change(bytes);
         }
+    }
+
+    fn change(&mut self, bytes: usize) {
         let mut held = self.budget.lock();
         held.bytes = held.bytes.saturating_sub(self.bytes).saturating_add(bytes);
         if bytes == 0 {

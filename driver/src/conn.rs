@@ -309,6 +309,14 @@ impl<R: Runtime> Conn<R> {
         let wanted = self.http.body_wanted();
         let waits = wanted > 0 && self.bodies.poll_room(cx, wanted).is_pending();
         self.http.pause_reading(waits);
+        // At rest it holds no buffer, and needs none to hear that there is something to read.
+        if self.http.buffered() == 0 {
+            match self.stream.poll_readable(cx) {
+                Poll::Pending => return Step::Blocked,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Step::Over,
+            }
+        }
         let buffer = self.http.read_buf();
         if buffer.is_empty() {
             return Step::Blocked;

@@ -51,6 +51,12 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
 
 /// A connected TCP socket.
 pub trait Stream: Send + Unpin + 'static {
+    /// Ready when a read is worth a buffer: it may give bytes, the end or an error. So a connection at
+    /// rest needs none.
+    fn poll_readable(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads into `buf`; 0 bytes mean that the peer sends no more.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 

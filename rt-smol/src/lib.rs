@@ -124,7 +124,8 @@ impl Runtime for Smol {
 #[derive(Debug)]
 pub struct Stream {
     socket: Async<TcpStream>,
-    /// The last read filled its buffer, so there may be more without an event.
+    /// There may be something to read without a further event: the last read filled its buffer, or
+    /// none has followed the last event.
     more: bool,
 }
 
@@ -139,6 +140,14 @@ impl Stream {
 }
 
 impl runtime::Stream for Stream {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.more {
+            ready!(self.socket.poll_readable(cx))?;
+            self.more = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Waits first and reads then: the other way round, as `AsyncRead` has it, two reads of each
     /// request find nothing.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -41,40 +41,69 @@ impl Known {
     /// What `name` is, ASCII case ignored (RFC 6762 §16).
     pub(super) fn of(name: &Name<'_>) -> Self {
         let labels = name.get_labels();
-        if is(labels, SERVICE) {
-            return Self::Service;
+        // By their lengths there are at most two that a name can be.
+        match labels {
+            [_, rest @ ..] if rest.len() == SERVICE_LABELS.len() => {
+                if let Some(id) = instance(labels, SERVICE_LABELS) {
+                    return Self::Instance(id);
+                }
+                if spell(labels, SUBTYPE_LABELS) {
+                    return Self::Subtype;
+                }
+            }
+            [_, rest @ ..] if rest.len() == ALIAS_LABELS.len() => {
+                if spell(labels, SERVICE_LABELS) {
+                    return Self::Service;
+                }
+                if spell(labels, TYPES_LABELS) {
+                    return Self::Types;
+                }
+                if let Some(id) = instance(labels, ALIAS_LABELS) {
+                    return Self::AliasInstance(id);
+                }
+            }
+            _ if spell(labels, ALIAS_LABELS) => return Self::Alias,
+            _ => {}
         }
-        if is(labels, TYPES) {
-            return Self::Types;
-        }
-        if is(labels, ALIAS) {
-            return Self::Alias;
-        }
-        if is(labels, SUBTYPE) {
-            return Self::Subtype;
-        }
-        let Some((first, rest)) = labels.split_first() else {
-            return Self::Other;
-        };
-        match node(first) {
-            Some(id) if is(rest, SERVICE) => Self::Instance(id),
-            Some(id) if is(rest, ALIAS) => Self::AliasInstance(id),
-            _ => Self::Other,
-        }
+        Self::Other
     }
+}
+
+const SERVICE_LABELS: &[&[u8]] = &[b"_server", b"_geocache", b"_tcp", b"local"];
+const ALIAS_LABELS: &[&[u8]] = &[b"_geocache", b"_tcp", b"local"];
+const SUBTYPE_LABELS: &[&[u8]] = &[b"_server", b"_sub", b"_geocache", b"_tcp", b"local"];
+const TYPES_LABELS: &[&[u8]] = &[b"_services", b"_dns-sd", b"_udp", b"local"];
+
+/// Whether `labels` are those of a `known` name.
+fn spell(labels: &[Label<'_>], known: &[&[u8]]) -> bool {
+    let alike = |(label, part): (&Label<'_>, &&[u8])| {
+        let label: &[u8] = label.as_ref();
+        label == *part || label.eq_ignore_ascii_case(part)
+    };
+    labels.len() == known.len() && labels.iter().zip(known).all(alike)
+}
+
+/// The node of which `labels` are the instance name in `service`.
+fn instance(labels: &[Label<'_>], service: &[&[u8]]) -> Option<NodeId> {
+    let (first, rest) = labels.split_first()?;
+    let id = node(first)?;
+    spell(rest, service).then_some(id)
 }
 
 /// Whether `labels` spell `text`, which is without escapes.
 pub(super) fn is(labels: &[Label<'_>], text: &str) -> bool {
-    let mut parts = text.split('.');
+    let mut parts = text.as_bytes().split(|byte| *byte == b'.');
     labels.iter().all(|label| {
         parts
             .next()
-            .is_some_and(|part| part.as_bytes().eq_ignore_ascii_case(label.as_ref()))
+            .is_some_and(|part| part.eq_ignore_ascii_case(label.as_ref()))
     }) && parts.next().is_none()
 }
 
 fn node(label: &Label<'_>) -> Option<NodeId> {
+    if label.len() != 8 {
+        return None;
+    }
     core::str::from_utf8(label.as_ref()).ok()?.parse().ok()
 }
 
@@ -84,8 +113,10 @@ pub(super) struct Host(Box<[u8]>);
 
 impl Host {
     pub(super) fn of(name: &Name<'_>) -> Self {
-        let mut bytes = Vec::new();
-        for label in name.get_labels() {
+        let labels = name.get_labels();
+        let len = |label: &Label<'_>| label.len().saturating_add(1);
+        let mut bytes = Vec::with_capacity(labels.iter().map(len).sum());
+        for label in labels {
             // A label read from the wire has at most 63 bytes.
             bytes.push(u8::try_from(label.len()).unwrap_or_default());
             bytes.extend_from_slice(label.as_ref());
@@ -105,5 +136,39 @@ impl Host {
             rest = after;
         }
         Name::new_with_labels(&labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn each_name_is_known_by_its_labels_in_any_case() {
+        let id = NodeId::from_bits(0xa1b2_c3d4);
+        let of = |text: &str| Known::of(&Name::new_unchecked(text));
+        for (text, known) in [
+            (SERVICE, Known::Service),
+            (ALIAS, Known::Alias),
+            (SUBTYPE, Known::Subtype),
+            (TYPES, Known::Types),
+            (&format!("{id}.{SERVICE}"), Known::Instance(id)),
+            (&format!("{id}.{ALIAS}"), Known::AliasInstance(id)),
+        ] {
+            assert_eq!(of(text), known, "{text}");
+            assert_eq!(of(&text.to_ascii_uppercase()), known, "{text}");
+            for other in [
+                format!("x.{text}"),
+                format!("{text}.x"),
+                text.replacen("l", "1", 1),
+                text.split_once('.').unwrap().1.replacen("_", "__", 1),
+            ] {
+                let known = of(&other);
+                assert!(matches!(known, Known::Other), "{other}: {known:?}");
+            }
+        }
+        assert_eq!(of(&format!("a1b2c3d4e.{SERVICE}")), Known::Other);
+        assert_eq!(of("local"), Known::Other);
     }
 }

@@ -24,8 +24,10 @@ operations() {
 get|proto|get|10000|1|GET, a hit
 get_1000|proto|get|10000|1000|GET, a hit, 1,000 peers known
 pipe16|proto|pipe16|9920|1|GET, a hit, 16 pipelined
+get_requests|proto|get_requests|10000|1|GET, a hit, the head python-requests sends
 miss|proto|miss|10000|1|GET, a miss
 put|proto|put|10000|1|PUT over a value of the same length
+put_copy|proto|put_copy|10000|1|PUT, a peer's copy that is newer
 put_delete|proto|put_delete|10000|1|PUT of a deleted key, DELETE of a held one: their mean
 delete|proto|delete|10000|1|DELETE of a deleted key
 store_get|store|get|20000||Store: get, the value looked at

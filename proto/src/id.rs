@@ -26,6 +26,12 @@ impl NodeId {
         self.0
     }
 
+    /// The id in these bytes, which need not be UTF-8.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let digits: &[u8; 8] = text.try_into().ok()?;
+        hex(digits).map(|bits| Self(bits as u32))
+    }
+
     /// The id of the node of `region` that is reached at `addr`: the same one after every restart,
     /// another one once any of the three changes (stock peers ignore updates of a known name).
     #[must_use]
@@ -64,13 +70,20 @@ impl FromStr for NodeId {
     type Err = InvalidNodeId;
 
     fn from_str(text: &str) -> Result<Self, InvalidNodeId> {
-        if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(InvalidNodeId);
-        }
-        u32::from_str_radix(text, 16)
-            .map(Self)
-            .map_err(|_| InvalidNodeId)
+        Self::read(text.as_bytes()).ok_or(InvalidNodeId)
     }
+}
+
+/// The number that `N` hex digits spell, 16 at most. `from_str_radix` takes thrice as long, and a sign.
+fn hex<const N: usize>(digits: &[u8; N]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte & 0x0f,
+            b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0f) + 9,
+            _ => return None,
+        };
+        Some((number << 4) | u64::from(digit))
+    })
 }
 
 impl fmt::Display for InvalidNodeId {
@@ -173,6 +186,15 @@ impl Version {
     pub const fn unix_ms(self) -> u64 {
         self.clock >> 16
     }
+
+    /// The version in these bytes, which need not be UTF-8.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let (clock, rest) = text.split_first_chunk::<16>()?;
+        Some(Self {
+            clock: hex(clock)?,
+            node: NodeId::read(rest.strip_prefix(b"-")?)?,
+        })
+    }
 }
 
 impl fmt::Display for Version {
@@ -191,14 +213,7 @@ impl FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
-        let (clock, node) = text.split_once('-').ok_or(InvalidVersion)?;
-        if clock.len() != 16 || !clock.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(InvalidVersion);
-        }
-        Ok(Self {
-            clock: u64::from_str_radix(clock, 16).map_err(|_| InvalidVersion)?,
-            node: node.parse().map_err(|_| InvalidVersion)?,
-        })
+        Self::read(text.as_bytes()).ok_or(InvalidVersion)
     }
 }
 
@@ -259,12 +274,19 @@ mod tests {
         let v = version(0x0123_4567_89ab_cdef, 0xa1b2_c3d4);
         assert_eq!(v.to_string(), "0123456789abcdef-a1b2c3d4");
         assert_eq!(v.to_string().parse(), Ok(v));
+        assert_eq!(v.to_string().to_uppercase().parse(), Ok(v));
         for bad in [
             "",
             "-",
             "0123456789abcdef",
             "0123456789abcde-a1b2c3d4",
             "0123456789abcdef-a1b2c3d",
+            "0123456789abcdef-a1b2c3d4e",
+            "0123456789abcdefa1b2c3d4",
+            "0123456789abcdef_a1b2c3d4",
+            "+123456789abcdef-a1b2c3d4",
+            "0123456789abcdeg-a1b2c3d4",
+            "é123456789abcde-a1b2c3d4",
         ] {
             assert_eq!(bad.parse::<Version>(), Err(InvalidVersion), "{bad}");
         }

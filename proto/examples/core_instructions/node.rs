@@ -2,16 +2,20 @@
 
 use zerocache_proto::cache::{Config, Unsharded};
 use zerocache_proto::cluster::View;
-use zerocache_proto::http::{HttpDate, Limits, ServerConn};
+use zerocache_proto::http::{HttpDate, Limits, Options, Outgoing, ServerConn};
 use zerocache_proto::op::Ack;
 use zerocache_proto::service::{self, Context, Outcome, Stage};
-use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
+use zerocache_proto::{Duration, Instant, NodeId, Now, Region, Version};
 
 use crate::lan;
 
 /// Keys in the cache: more than one cache line's worth, less than evicts.
 const KEYS: usize = 1000;
-const VALUE: [u8; 128] = [b'v'; 128];
+const VALUE: &[u8; 128] = &[b'v'; 128];
+const UNIX_MS: u64 = 1_700_000_000_000;
+/// What python-requests says beside `Host`.
+const REQUESTS: &[u8] = b"User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\n\
+    Accept: */*\r\nConnection: keep-alive\r\n\r\n";
 
 /// Exchanges until `count` requests are answered.
 pub(crate) fn exchange(requests: &[Vec<u8>], count: usize, peers: usize) {
@@ -19,11 +23,10 @@ pub(crate) fn exchange(requests: &[Vec<u8>], count: usize, peers: usize) {
     for i in 0..KEYS {
         node.exchange(&put(i));
     }
+    let mut requests = requests.iter().cycle();
     let mut answered = 0;
     while answered < count {
-        for request in requests {
-            answered += node.exchange(request);
-        }
+        answered += requests.next().map_or(0, |request| node.exchange(request));
     }
 }
 
@@ -32,8 +35,16 @@ pub(crate) fn requests(operation: &str) -> Option<Vec<Vec<u8>>> {
     let each = |line: fn(usize) -> Vec<u8>| Some((0..KEYS).map(line).collect());
     match operation {
         "get" => each(|i| get(&format!("key-{i:05}"))),
+        "get_requests" => each(|i| {
+            let mut request = get(&format!("key-{i:05}"));
+            request.truncate(request.len() - 2);
+            request.extend_from_slice(REQUESTS);
+            request
+        }),
         "miss" => each(|i| get(&format!("none-{i:05}"))),
         "put" => each(put),
+        // Each newer than the one before.
+        "put_copy" => Some((0..20 * KEYS).map(copy).collect()),
         "delete" => each(delete),
         "put_delete" => Some((0..KEYS).flat_map(|i| [put(i), delete(i)]).collect()),
         "pipe16" => {
@@ -54,8 +65,28 @@ fn put(i: usize) -> Vec<u8> {
     let line = format!("PUT /london/key-{i:05}?expiry=3600&recurse=0 HTTP/1.1\r\n");
     let mut request = line.into_bytes();
     request.extend_from_slice(b"Host: 127.0.0.1:6789\r\nContent-Length: 128\r\n\r\n");
-    request.extend_from_slice(&VALUE);
+    request.extend_from_slice(VALUE);
     request
+}
+
+/// What another node sends.
+fn copy(n: usize) -> Vec<u8> {
+    let version = Version {
+        clock: UNIX_MS << 16 | (n as u64),
+        node: NodeId::from_bits(2),
+    };
+    let region = Region::new("london").expect("a name");
+    let options = Options {
+        expiry: Some(3600),
+        local: true,
+        version: Some(version),
+        ..Options::default()
+    };
+    let key = format!("key-{:05}", n % KEYS);
+    let host = ([127, 0, 0, 1], 6789).into();
+    let value = VALUE[..].into();
+    let request = Outgoing::put(host, &region, key.as_bytes(), value, &options);
+    [request.head_bytes(), request.body()].concat()
 }
 
 fn delete(i: usize) -> Vec<u8> {
@@ -74,7 +105,7 @@ impl Node {
     fn new(peers: usize) -> Self {
         let (region, id) = (Region::new("london").expect("a name"), NodeId::from_bits(1));
         let mut http = ServerConn::new(Instant::ORIGIN, Limits::default());
-        http.set_date(HttpDate::from_unix_seconds(1_700_000_000));
+        http.set_date(HttpDate::from_unix_seconds(UNIX_MS / 1000));
         Self {
             http,
             shards: Unsharded::new(Config {
@@ -84,7 +115,7 @@ impl Node {
             view: View::of(region, (0..peers).map(lan::peer)),
             now: Now {
                 mono: Instant::ORIGIN,
-                unix_ms: 1_700_000_000_000,
+                unix_ms: UNIX_MS,
             },
         }
     }

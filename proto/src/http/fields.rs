@@ -53,6 +53,12 @@ pub(super) struct Connection {
 impl Connection {
     /// Takes a field in.
     pub(super) fn options(&mut self, value: &[u8]) {
+        // As it is nearly always written.
+        match value {
+            b"keep-alive" => return self.keep_alive = true,
+            b"close" => return self.close = true,
+            _ => {}
+        }
         for option in value.split(|byte| *byte == b',') {
             let option = option.trim_ascii();
             self.close |= option.eq_ignore_ascii_case(b"close");

@@ -275,8 +275,7 @@ impl<'a> Fields<'a> {
             }
             10 if is(name, b"Connection") => self.connection.options(value),
             10 if is(name, b"Zc-Version") => {
-                let text = core::str::from_utf8(value).unwrap_or_default();
-                let version = text.parse().map_err(|_| Status::BadRequest)?;
+                let version = Version::read(value).ok_or(Status::BadRequest)?;
                 if self.head.version.replace(version).is_some() {
                     return Err(Status::BadRequest);
                 }

@@ -101,10 +101,7 @@ pub(super) fn is(labels: &[Label<'_>], text: &str) -> bool {
 }
 
 fn node(label: &Label<'_>) -> Option<NodeId> {
-    if label.len() != 8 {
-        return None;
-    }
-    core::str::from_utf8(label.as_ref()).ok()?.parse().ok()
+    NodeId::read(label.as_ref())
 }
 
 /// A host name as a key: its labels, each with its length before it, in lower case.

@@ -28,6 +28,11 @@ pub const MAX_EVENTS: usize = 4_096;
 
 /// How long a ping may take.
 pub const PING_DEADLINE: Duration = Duration::from_millis(500);
+/// How long one may take of a peer that is far, or may be: with a connection to be made first, there
+/// and back is gone twice.
+pub const FAR_PING_DEADLINE: Duration = Duration::from_millis(1_000);
+/// From here on a peer is far.
+pub(super) const FAR: Duration = Duration::from_millis(150);
 /// How often a routable peer is pinged, unless requests measure it anyway.
 pub const PING_EVERY: Duration = Duration::from_secs(2);
 /// Pings are spread so that no more than one leaves in this time, however many peers there are.

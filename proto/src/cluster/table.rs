@@ -1,8 +1,8 @@
 //! The peer table: one row a node id, merged from all sources; who is believed, who is put out.
 
 use super::config::{
-    DEPARTED_FOR, GOODBYE_CHECK, HASTE, LEASE, MAX_PEERS, MAX_PINGS, MAX_REGIONS, PING_AT_LEAST,
-    PING_EVERY, PING_SPACING, RECHECK,
+    DEPARTED_FOR, FAR, FAR_PING_DEADLINE, GOODBYE_CHECK, HASTE, LEASE, MAX_PEERS, MAX_PINGS,
+    MAX_REGIONS, PING_AT_LEAST, PING_DEADLINE, PING_EVERY, PING_SPACING, RECHECK,
 };
 use super::event::Down;
 use super::health::State;
@@ -29,6 +29,8 @@ pub(super) struct Round {
     pub(super) id: NodeId,
     pub(super) addr: SocketAddr,
     pub(super) rival: Option<SocketAddr>,
+    /// How long it may take.
+    pub(super) patience: Duration,
 }
 
 #[derive(Debug)]
@@ -351,10 +353,20 @@ impl Table {
         let entry = self.entries.get_mut(&id)?;
         entry.queued = false;
         let rival = entry.rival.as_ref().map(|rival| rival.peer.addr);
+        // One that has not answered in a short time yet may answer in a longer one.
+        let far = match entry.srtt.value() {
+            Some(srtt) => srtt >= FAR,
+            None => entry.health.failures() > 0,
+        };
         Some(Round {
             id,
             addr: entry.peer.addr,
             rival,
+            patience: if far {
+                FAR_PING_DEADLINE
+            } else {
+                PING_DEADLINE
+            },
         })
     }
 

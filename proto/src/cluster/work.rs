@@ -1,7 +1,7 @@
 //! The machine at work: what answers mean, what has become due, what is published.
 
 use super::config::{
-    LEASE, MAX_EVENTS, MAX_PEERS, PING_DEADLINE, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS,
+    LEASE, MAX_EVENTS, MAX_PEERS, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS,
     PUBLISH_EVERY, RESOLVE_DEADLINE,
 };
 use super::event::{Action, Event};
@@ -258,7 +258,7 @@ impl Cluster {
 
     fn ping(&mut self, now: Instant) {
         while let Some(round) = self.table.next_round(self.exchanges.pings()) {
-            let deadline = now + PING_DEADLINE;
+            let deadline = now + round.patience;
             let mut ask = |addr| {
                 let token = self.exchanges.begin(Exchange::Ping(round.id), deadline);
                 self.actions.push_back(Action::Ping {

@@ -98,6 +98,10 @@ fn poll<R: Runtime>(
 async fn send<R: Runtime>(node: Arc<Shared<R>>, resend: Resend) -> (Resend, Result<(), Failure>) {
     let view = node.membership.view();
     let Some(peer) = view.peers().find(|peer| peer.id == resend.peer) else {
+        if !node.membership.look(|cluster| cluster.knows(resend.peer)) {
+            // It went while the write was under way to it.
+            node.outbox.with(|queue, _| queue.handle_gone(resend.peer));
+        }
         return (resend, Err(Failure::Unreachable));
     };
     let now = node.clock.now();

@@ -108,6 +108,12 @@ impl Cluster {
         self.table.entries().map(Entry::info)
     }
 
+    /// Whether a peer is known, routable or not.
+    #[must_use]
+    pub fn knows(&self, id: NodeId) -> bool {
+        self.table.entry(id).is_some()
+    }
+
     /// The counters of multicast DNS, if it is used.
     #[must_use]
     pub fn mdns_stats(&self) -> Option<mdns::Stats> {

@@ -115,6 +115,10 @@ impl Node {
             ..
         } = resend;
         let Some(peer) = self.view.peers().find(|peer| peer.id == id).cloned() else {
+            if !self.cluster.knows(id) {
+                // It went while the write was under way to it.
+                return self.handoff.handle_gone(id);
+            }
             let away = Err(Failure::Unreachable);
             return self.handoff.handle_result(now.mono, id, &key, away);
         };

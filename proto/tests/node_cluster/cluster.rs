@@ -161,3 +161,21 @@ fn what_a_peer_has_missed_comes_when_it_is_back() {
     let page = net.ask(0, "GET /status", "").1;
     assert!(page.contains(r#""queued": 0}"#), "{page}");
 }
+
+#[test]
+fn nothing_waits_for_a_peer_that_went_while_a_write_was_under_way_to_it() {
+    let mut net = Net::new(&["london", "london"]);
+    let gone = net.node(1).id().expect("a node");
+    net.doom(1, Fate::Silent);
+    // A goodbye in its name, which a ping that fails confirms.
+    let conn = net.open(0);
+    let goodbye = format!("GET /_zc/1/members HTTP/1.1\r\nZc-Node: {gone} london 0\r\n\r\n");
+    net.write(0, conn, goodbye.as_bytes());
+    net.run(Duration::from_millis(400));
+    net.ask(0, "PUT /london/k", "v");
+    net.run(Duration::from_millis(300));
+    assert!(net.node(0).facts(net.clock()).peers.is_empty());
+    assert_eq!(net.node(0).facts(net.clock()).queues.waiting, 1);
+    net.run(2 * SECOND);
+    assert_eq!(net.node(0).facts(net.clock()).queues.waiting, 0);
+}

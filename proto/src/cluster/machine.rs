@@ -132,8 +132,8 @@ impl Cluster {
         self.stage == Stage::Left
     }
 
-    /// The body of `/_zc/1/members`: this node, then the peers it finds routable, in the order of
-    /// discovery, at most [`MAX_MEMBERS`] lines. Empty for a client and for a node that is leaving.
+    /// The body of `/_zc/1/members`: this node, then the peers it finds routable and does not doubt, in
+    /// the order of discovery, at most [`MAX_MEMBERS`] lines. Empty for a client and for a node that is leaving.
     #[must_use]
     pub fn members(&self) -> String {
         let mut body = String::new();
@@ -152,7 +152,11 @@ impl Cluster {
                     capable: true,
                 },
             );
-            for entry in self.table.routable().into_iter().take(MAX_MEMBERS - 1) {
+            // One that is only kept for want of another is not vouched for: nodes would go on telling
+            // each other of it for ever.
+            let sound = |entry: &&Entry| !entry.health.overdue();
+            let routable = self.table.routable().into_iter().filter(sound);
+            for entry in routable.take(MAX_MEMBERS - 1) {
                 members::write(&mut body, &entry.peer);
             }
         }

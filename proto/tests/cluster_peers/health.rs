@@ -414,3 +414,16 @@ fn a_peer_beyond_250_ms_has_time_to_connect_first() {
     assert_eq!(world.routed(), [1], "and stays");
     assert_eq!(world.down(1), None);
 }
+
+#[test]
+fn who_is_only_kept_for_want_of_another_is_told_to_nobody() {
+    let mut world = well();
+    let tells = |world: &World, n: u32| world.cluster.members().contains(&id(n).to_string());
+    world.set(5, Mode::Silent);
+    world.run(ms(6_500));
+    assert!(world.routed().contains(&5), "rome has no other");
+    assert!(!tells(&world, 5) && tells(&world, 4));
+    world.set(5, Mode::Up);
+    world.run(ms(2_000));
+    assert!(tells(&world, 5));
+}

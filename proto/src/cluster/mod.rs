@@ -27,9 +27,9 @@ mod view;
 mod work;
 
 pub use config::{
-    Config, FAILING_FOR, InvalidStaticPeer, LEASE, MAX_EVENTS, MAX_MEMBERS, MAX_MEMBERS_BODY,
-    FAR_PING_DEADLINE, MAX_PEERS, MAX_PINGS, MAX_POLLS, MAX_REGIONS, MAX_SEED_ADDRS, MAX_SEEDS, Me, PING_DEADLINE,
-    PING_EVERY, POLL_EVERY, RESOLVE_EVERY, StaticPeer,
+    Config, FAILING_FOR, FAR_PING_DEADLINE, InvalidStaticPeer, LEASE, MAX_EVENTS, MAX_MEMBERS,
+    MAX_MEMBERS_BODY, MAX_PEERS, MAX_PINGS, MAX_POLLS, MAX_REGIONS, MAX_SEED_ADDRS, MAX_SEEDS, Me,
+    PING_DEADLINE, PING_EVERY, POLL_EVERY, RESOLVE_EVERY, StaticPeer,
 };
 pub use event::{Action, Down, Event, Outcome, Pong, members_body};
 pub use health::State;

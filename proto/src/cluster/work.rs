@@ -1,8 +1,8 @@
 //! The machine at work: what answers mean, what has become due, what is published.
 
 use super::config::{
-    LEASE, MAX_EVENTS, MAX_PEERS, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS,
-    PUBLISH_EVERY, RESOLVE_DEADLINE,
+    LEASE, MAX_EVENTS, MAX_PEERS, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS, PUBLISH_EVERY,
+    RESOLVE_DEADLINE,
 };
 use super::event::{Action, Event};
 use super::machine::{Cluster, Stage};

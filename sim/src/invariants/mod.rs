@@ -1,0 +1,61 @@
+//! What must hold at each step, and what once all is quiet: violations are collected, not thrown.
+
+mod manners;
+mod membership;
+mod operations;
+mod timers;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use zerocache_proto::{NodeId, Version};
+
+/// Something that must not be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The invariant's name.
+    pub id: &'static str,
+    /// When it was seen, in nanoseconds from the beginning.
+    pub at: u64,
+    /// What was seen.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.at / 1_000_000;
+        write!(
+            f,
+            "{} at {}.{:03} s: {}",
+            self.id,
+            ms / 1000,
+            ms % 1000,
+            self.text
+        )
+    }
+}
+
+/// What the invariants remember from one step to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Since when nothing but deaths disturbs anybody.
+    pub(crate) calm_since: u64,
+    /// All faults are over: from now on nobody is put out who lives.
+    pub(crate) quiet: bool,
+    /// What each node has held under each key: version, expiry by its clock, start of the node.
+    held: BTreeMap<(usize, u32), Held>,
+    /// Copies sent since counting began: to how many each version went, by receiver.
+    pub(crate) copies: Option<BTreeMap<Version, BTreeMap<usize, u32>>>,
+    /// Whom each client asked first, while that is counted.
+    pub(crate) first: Option<BTreeMap<usize, Vec<NodeId>>>,
+    /// Reads that gave an older value than was acknowledged, and their ages in milliseconds.
+    pub(crate) stale_reads: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    incarnation: u32,
+    version: Version,
+    expires: zerocache_proto::Instant,
+}

@@ -1,0 +1,124 @@
+//! I4, I5: versions and lives of what nodes hold.
+
+use zerocache_proto::Version;
+use zerocache_proto::cache::{Shards as _, State};
+
+use super::Held;
+use crate::model::writer;
+use crate::sniff::{Asked, What, key_text};
+use crate::swarm::SECOND;
+use crate::world::World;
+
+/// What a node holds under a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    pub(crate) version: Version,
+    pub(crate) expires: zerocache_proto::Instant,
+    /// The operation that wrote the value; `None` if it was deleted.
+    pub(crate) write: Option<u64>,
+}
+
+impl World {
+    /// What a node holds under a key.
+    pub(crate) fn record(&self, index: usize, key: u32) -> Option<Record> {
+        let now = self.clock(index);
+        let node = self.hosts[index].node()?;
+        let key = key_text(key);
+        let shards = node.shards();
+        let hash = shards.hash(key.as_bytes());
+        shards.with(hash, |shard| {
+            let record = shard.record(now, hash, key.as_bytes())?;
+            let write = match record.state {
+                State::Value(value) => writer(value.as_ref()),
+                State::Tombstone => None,
+            };
+            Some(Record {
+                version: record.version,
+                expires: record.expires,
+                write,
+            })
+        })
+    }
+
+    /// A node sends a copy: it says how long its own record has to live, to a second.
+    pub(crate) fn watch_copy(&mut self, from: usize, to: usize, asked: &Asked, version: Version) {
+        if let Some(copies) = &mut self.watch.copies {
+            *copies.entry(version).or_default().entry(to).or_default() += 1;
+        }
+        let Some((key, expiry)) = asked.key.zip(asked.expiry) else {
+            return;
+        };
+        let Some(record) = self
+            .record(from, key)
+            .filter(|record| record.version == version)
+        else {
+            return;
+        };
+        let remaining = record.expires.saturating_since(self.clock(from).mono);
+        let says = std::time::Duration::from_secs(expiry.into());
+        // A request waits for its connection, or is made again on another one; or for its process.
+        let woken = self.now < self.hosts[from].running_since + 2 * SECOND;
+        let late = says >= remaining + std::time::Duration::from_secs(2) && !woken;
+        if says < remaining || late {
+            let text =
+                format!("host {from} says {says:?} to host {to} of what lives {remaining:?}");
+            self.violate("I4", text);
+        }
+    }
+
+    /// A node has read a whole write.
+    pub(crate) fn watch_write(&mut self, index: usize, asked: &Asked) {
+        let Some(key) = asked
+            .key
+            .filter(|_| matches!(asked.what, What::Put | What::Delete))
+        else {
+            return;
+        };
+        if let Some((op, expiry)) = asked.write.zip(asked.expiry) {
+            let expires = self.now + u64::from(expiry) * SECOND;
+            if let Some(operation) = self.model.operation_mut(op) {
+                operation.expires = operation.expires.max(expires);
+            }
+        }
+        let Some(record) = self.record(index, key) else {
+            return;
+        };
+        self.watch_version(index, key, record);
+        let mono = self.clock(index).mono;
+        let incarnation = self.hosts[index].incarnation;
+        let held = Held {
+            incarnation,
+            version: record.version,
+            expires: record.expires,
+        };
+        let Some(old) = self.watch.held.insert((index, key), held) else {
+            return;
+        };
+        let roomy = self.hosts[index].entries > 1_000;
+        let lives = old.incarnation == incarnation && old.expires > mono;
+        if roomy && lives && record.version < old.version {
+            let text = format!(
+                "host {index} goes back from {} to {} under k{key}",
+                old.version, record.version
+            );
+            self.violate("I5", text);
+        }
+    }
+
+    /// One version is one write, wherever it is.
+    fn watch_version(&mut self, index: usize, key: u32, record: Record) {
+        let newest = self.model.newest.entry(key).or_insert(record.version);
+        *newest = (*newest).max(record.version);
+        let Some(write) = record.write else {
+            return;
+        };
+        let known = *self.model.versions.entry(record.version).or_insert(write);
+        if known != write {
+            let text = format!(
+                "host {index}: version {} is both write {known} and write {write}",
+                record.version
+            );
+            self.violate("I5", text);
+        }
+    }
+}

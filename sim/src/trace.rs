@@ -1,0 +1,73 @@
+//! One number for all that has happened: two runs are the same if theirs are.
+
+use std::collections::VecDeque;
+
+/// The hash of a run so far, and its last events in words if they are wanted.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    hash: u64,
+    events: u64,
+    /// How many of the last events are kept in words; 0 for none.
+    keep: usize,
+    lines: VecDeque<String>,
+}
+
+impl Trace {
+    /// An empty trace that keeps that many lines.
+    #[must_use]
+    pub const fn new(keep: usize) -> Self {
+        Self {
+            hash: 0xcbf2_9ce4_8422_2325,
+            events: 0,
+            keep,
+            lines: VecDeque::new(),
+        }
+    }
+
+    /// The hash of all that has happened.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// How many events there were.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The last events in words.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    pub(crate) const fn word(&mut self, word: u64) {
+        let mixed = (self.hash ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.hash = mixed ^ (mixed >> 29);
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let word = chunk
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.word(word);
+        }
+    }
+
+    /// Something happened to `host`; `say` tells it in words.
+    pub(crate) fn event(&mut self, at: u64, host: usize, kind: u8, say: impl FnOnce() -> String) {
+        self.events += 1;
+        self.word(at);
+        self.word((host as u64) << 8 | u64::from(kind));
+        if self.keep > 0 {
+            if self.lines.len() >= self.keep {
+                self.lines.pop_front();
+            }
+            let (s, us) = (at / 1_000_000_000, at % 1_000_000_000 / 1000);
+            self.lines
+                .push_back(format!("{s:4}.{us:06} host {host:2}: {}", say()));
+        }
+    }
+}

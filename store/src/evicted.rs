@@ -1,12 +1,13 @@
 //! What leaves the store goes to the caller, who frees it where no lock is held.
 
+use alloc::boxed::Box;
 use alloc::vec::{self, Vec};
 use core::fmt;
-use core::iter::Chain;
+use core::iter::{Chain, Filter};
 use core::option;
 use core::slice;
 
-use crate::block::{Block, Value};
+use crate::block::Value;
 use crate::nodes::Node;
 
 /// Why an entry left the store.
@@ -24,7 +25,8 @@ pub enum Cause {
 pub struct Removed<M> {
     pub(crate) node: Node<M>,
     pub(crate) expires: u64,
-    pub(crate) cause: Cause,
+    /// `None`: it did not leave, it was given another value, and this is the old one.
+    pub(crate) cause: Option<Cause>,
 }
 
 impl<M> Removed<M> {
@@ -61,7 +63,12 @@ impl<M> Removed<M> {
     /// Why it left.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        self.cause
+        self.cause.unwrap_or(Cause::Taken)
+    }
+
+    /// Whether it is more than the old bytes of an entry that is still there.
+    fn has_left(&self) -> bool {
+        self.cause.is_some()
     }
 }
 
@@ -73,7 +80,7 @@ impl<M: fmt::Debug> fmt::Debug for Removed<M> {
             .field("meta", &self.node.meta)
             .field("expires", &self.expires)
             .field("weight", &self.node.weight)
-            .field("cause", &self.cause)
+            .field("cause", &self.cause())
             .finish()
     }
 }
@@ -84,60 +91,73 @@ impl<M: fmt::Debug> fmt::Debug for Removed<M> {
 /// value that was replaced, which is not one of the entries, only to be freed with them.
 pub struct Evicted<M> {
     first: Option<Removed<M>>,
-    rest: Vec<Removed<M>>,
-    replaced: Block,
+    #[expect(
+        clippy::box_collection,
+        reason = "rarely there, and one word to look at"
+    )]
+    rest: Option<Box<Vec<Removed<M>>>>,
 }
 
 impl<M> Evicted<M> {
+    #[inline]
     pub(crate) fn new() -> Self {
         Self {
             first: None,
-            rest: Vec::new(),
-            replaced: Block::empty(),
+            rest: None,
         }
     }
 
+    #[inline(always)]
     pub(crate) fn push(&mut self, removed: Removed<M>) {
         if self.first.is_none() {
             self.first = Some(removed);
         } else {
-            self.rest.push(removed);
+            self.push_more(removed);
         }
     }
 
-    pub(crate) fn keep(&mut self, replaced: Block) {
-        self.replaced = replaced;
+    #[cold]
+    fn push_more(&mut self, removed: Removed<M>) {
+        self.rest.get_or_insert_default().push(removed);
     }
 
     /// How many entries went.
     #[must_use]
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        self.iter().count()
     }
 
     /// Whether none went.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.iter().next().is_none()
     }
 
     /// The entries, in the order they went.
     pub fn iter(&self) -> Iter<'_, M> {
-        self.first.iter().chain(self.rest.iter())
+        let rest = self.rest.as_ref().map_or(&[][..], |rest| rest);
+        let all = self.first.iter().chain(rest);
+        all.filter(|removed| removed.has_left())
     }
 }
 
 /// Iterator over borrowed [`Evicted`] entries.
-pub type Iter<'a, M> = Chain<option::Iter<'a, Removed<M>>, slice::Iter<'a, Removed<M>>>;
+pub type Iter<'a, M> = Filter<
+    Chain<option::Iter<'a, Removed<M>>, slice::Iter<'a, Removed<M>>>,
+    fn(&&'a Removed<M>) -> bool,
+>;
 /// Iterator over owned [`Evicted`] entries.
-pub type IntoIter<M> = Chain<option::IntoIter<Removed<M>>, vec::IntoIter<Removed<M>>>;
+pub type IntoIter<M> =
+    Filter<Chain<option::IntoIter<Removed<M>>, vec::IntoIter<Removed<M>>>, fn(&Removed<M>) -> bool>;
 
 impl<M> IntoIterator for Evicted<M> {
     type Item = Removed<M>;
     type IntoIter = IntoIter<M>;
 
     fn into_iter(self) -> IntoIter<M> {
-        self.first.into_iter().chain(self.rest)
+        let rest = self.rest.map_or_else(Vec::new, |rest| *rest);
+        let all = self.first.into_iter().chain(rest);
+        all.filter(Removed::has_left)
     }
 }
 

@@ -19,7 +19,9 @@ pub(crate) const UNTIMED: u32 = u32::MAX;
 /// In `chained`: a free place, in no bucket.
 const FREE: u32 = u32::MAX;
 
+/// Half a cache line, and never parts of two.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 pub(crate) struct Link {
     /// When the entry expires; `u64::MAX`: never.
     pub(crate) expires: u64,

@@ -11,11 +11,13 @@ use crate::block::{Block, Value};
 const CHUNK_BITS: u32 = 10;
 pub(crate) const CHUNK: u32 = 1 << CHUNK_BITS;
 
+/// In this order: what a look-up reads lies together.
+#[repr(C)]
 pub(crate) struct Node<M> {
     pub(crate) block: Block,
-    pub(crate) meta: M,
     pub(crate) key_len: u32,
     pub(crate) weight: u32,
+    pub(crate) meta: M,
 }
 
 impl<M> Node<M> {

@@ -159,7 +159,7 @@ impl<M: Copy, S> Tlru<M, S> {
                 self.make_room(1, weight, now, &mut put.evicted);
                 self.insert(hash, key, value, weight, meta, expires);
             }
-            Some(place) => put.evicted.keep(self.take(place, Cause::Taken).node.block),
+            Some(place) => put.evicted.push(self.take(place, None)),
             None => {}
         }
         Ok(put)

@@ -87,12 +87,20 @@ impl<M: Copy, S> Tlru<M, S> {
         // Live, most recent and weightless, it cannot be driven out by its own growth.
         self.links.promote(place);
         let node = &mut self.nodes[place];
-        node.meta = meta;
         let before = mem::replace(&mut node.weight, weight);
         self.weight -= u64::from(before);
         if !node.block.overwrite(key.len(), value.as_slice()) {
-            evicted.keep(mem::replace(&mut node.block, Block::new(key, value)));
+            let old = Node {
+                block: mem::replace(&mut node.block, Block::new(key, value)),
+                ..*node
+            };
+            evicted.push(Removed {
+                node: old,
+                expires: 0,
+                cause: None,
+            });
         }
+        node.meta = meta;
         if weight > before {
             self.make_room(0, weight, now, evicted);
         }
@@ -155,7 +163,7 @@ impl<M: Copy, S> Tlru<M, S> {
 
     /// Takes an entry out of all three structures.
     #[inline(always)]
-    pub(super) fn take(&mut self, place: u32, cause: Cause) -> Removed<M> {
+    pub(super) fn take(&mut self, place: u32, cause: impl Into<Option<Cause>>) -> Removed<M> {
         self.wheel.unlink(&mut self.links, place);
         self.index.remove(&mut self.links, place);
         let expires = self.links[place].expires;
@@ -168,7 +176,7 @@ impl<M: Copy, S> Tlru<M, S> {
                 ..*node
             },
             expires,
-            cause,
+            cause: cause.into(),
         }
     }
 

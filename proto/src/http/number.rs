@@ -66,11 +66,12 @@ const fn short(n: u64) -> ([u8; 8], usize) {
 /// Appends the lowest hex digits of a number, 16 of them at most.
 pub(super) fn push_hex(out: &mut Vec<u8>, number: u64, digits: usize) {
     let mut text = [0; 16];
-    let mut rest = number;
-    for slot in text.iter_mut().rev() {
-        let digit = b"0123456789abcdef".get((rest & 0xf) as usize);
-        *slot = digit.copied().unwrap_or_default();
-        rest >>= 4;
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        let digits = [byte >> 4, byte & 0xf].map(|digit| {
+            let letter = if digit > 9 { b'a' - b'0' - 10 } else { 0 };
+            digit.wrapping_add(b'0').wrapping_add(letter)
+        });
+        pair.copy_from_slice(&digits);
     }
     let start = text.len().saturating_sub(digits);
     out.extend_from_slice(text.get(start..).unwrap_or_default());

@@ -61,13 +61,13 @@ impl Outgoing {
     /// `GET /<region>/<key>`
     #[must_use]
     pub fn get(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
-        Self::keyed("GET", host, region, key, None, options)
+        Self::keyed("GET", Some(host), region, key, None, options)
     }
 
     /// `HEAD /<region>/<key>`
     #[must_use]
     pub fn head(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
-        Self::keyed("HEAD", host, region, key, None, options)
+        Self::keyed("HEAD", Some(host), region, key, None, options)
     }
 
     /// `PUT /<region>/<key>`
@@ -80,22 +80,21 @@ impl Outgoing {
         options: &Options<'_>,
     ) -> Self {
         let length = Some(value.len());
-        let mut outgoing = Self::keyed("PUT", host, region, key, length, options);
+        let mut outgoing = Self::keyed("PUT", Some(host), region, key, length, options);
         outgoing.body = value;
         outgoing
     }
 
-    /// The same with a copy of the value, all in one piece.
+    /// The same with a copy of the value, for whatever host it is [written for](Self::write_for).
     #[must_use]
-    pub fn put_copied(
-        host: SocketAddr,
+    pub(crate) fn put_anywhere(
         region: &Region,
         key: &[u8],
         value: &[u8],
         options: &Options<'_>,
     ) -> Self {
         let length = Some(value.len());
-        let mut outgoing = Self::keyed("PUT", host, region, key, length, options);
+        let mut outgoing = Self::keyed("PUT", None, region, key, length, options);
         outgoing.head.extend_from_slice(value);
         outgoing
     }
@@ -103,7 +102,13 @@ impl Outgoing {
     /// `DELETE /<region>/<key>`
     #[must_use]
     pub fn delete(host: SocketAddr, region: &Region, key: &[u8], options: &Options<'_>) -> Self {
-        Self::keyed("DELETE", host, region, key, None, options)
+        Self::keyed("DELETE", Some(host), region, key, None, options)
+    }
+
+    /// The same for whatever host it is [written for](Self::write_for).
+    #[must_use]
+    pub(crate) fn delete_anywhere(region: &Region, key: &[u8], options: &Options<'_>) -> Self {
+        Self::keyed("DELETE", None, region, key, None, options)
     }
 
     /// `GET` of a path of the node's own, such as `/ping`. Bytes that no target may have are
@@ -118,7 +123,7 @@ impl Outgoing {
         encode(&mut head, path.as_bytes(), |byte| {
             byte.is_ascii_graphic() && byte != b'#'
         });
-        Self::finish(head, host, None, options)
+        Self::finish(head, Some(host), None, options)
     }
 
     /// The bytes before the body.
@@ -154,7 +159,7 @@ impl Outgoing {
 
     fn keyed(
         method: &str,
-        host: SocketAddr,
+        host: Option<SocketAddr>,
         region: &Region,
         key: &[u8],
         body: Option<usize>,
@@ -187,7 +192,7 @@ impl Outgoing {
 
     fn finish(
         mut head: Vec<u8>,
-        host: SocketAddr,
+        host: Option<SocketAddr>,
         body: Option<usize>,
         options: &Options<'_>,
     ) -> Self {
@@ -198,7 +203,9 @@ impl Outgoing {
         );
         head.extend_from_slice(b" HTTP/1.1\r\nHost: ");
         let start = head.len();
-        push_host(&mut head, host);
+        if let Some(host) = host {
+            push_host(&mut head, host);
+        }
         let host = start..head.len();
         head.extend_from_slice(agent.as_bytes());
         if let Some(version) = options.version {

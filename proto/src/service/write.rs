@@ -2,7 +2,6 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use bytes::Bytes;
 
@@ -93,7 +92,6 @@ impl Write {
     /// write's life is over.
     #[must_use]
     pub fn template(&self, now: Instant) -> Option<Template> {
-        let anybody = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
         let life = self.life(now)?;
         let mut options = Options {
             local: true,
@@ -103,9 +101,9 @@ impl Write {
         let request = match &self.change {
             Change::Put { value } => {
                 options.expiry = Some(life);
-                Outgoing::put_copied(anybody, &self.region, &self.key, value, &options)
+                Outgoing::put_anywhere(&self.region, &self.key, value, &options)
             }
-            Change::Delete => Outgoing::delete(anybody, &self.region, &self.key, &options),
+            Change::Delete => Outgoing::delete_anywhere(&self.region, &self.key, &options),
         };
         Some(Template { request, life })
     }

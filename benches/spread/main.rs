@@ -1,6 +1,7 @@
 //! What it costs to have a write acknowledged by the region: PUTs of 128 bytes that a node answers once
 //! each of its peers has taken a copy, against the floor, bare programs that forward constant bytes over
-//! the same sockets, turn by turn. `cargo bench --bench spread`; `-- --quick` takes under a minute.
+//! the same sockets, turn by turn. `cargo bench -p zerocache --bench spread`; `-- --quick` takes half a minute,
+//! `-- --peers 3 --clients 1,64` takes these alone.
 //!
 //! Each node is a process. Where there is `taskset`, the node asked has one core, and its peers and the
 //! clients another: else the scheduler puts client and node on one core or on two as it likes, and the
@@ -20,8 +21,8 @@ use process::{FLOOR_NODE, FLOOR_PEER, Group, NODE};
 use std::time::{Duration, Instant};
 
 /// How many nodes beside the one asked take a copy.
-const PEERS: [usize; 3] = [1, 3, 6];
-const CLIENTS: [usize; 3] = [1, 16, 64];
+const PEERS: &str = "1,3,6";
+const CLIENTS: &str = "1,16,64";
 
 /// How long, and how often, each of the two is loaded.
 #[derive(Clone, Copy)]
@@ -53,9 +54,21 @@ fn main() {
         }
         _ => {
             let quick = args.iter().any(|arg| arg == "--quick");
-            local.block_on(&runtime, measure(if quick { QUICK } else { FULL }));
+            let (peers, clients) = (
+                numbers(&args, "--peers", PEERS),
+                numbers(&args, "--clients", CLIENTS),
+            );
+            let effort = if quick { QUICK } else { FULL };
+            local.block_on(&runtime, measure(effort, &peers, &clients));
         }
     }
+}
+
+/// The numbers after `name`, or those by default.
+fn numbers(args: &[String], name: &str, default: &str) -> Vec<usize> {
+    let mut args = args.iter().skip_while(|arg| *arg != name);
+    let given = args.nth(1).map_or(default, String::as_str);
+    given.split(',').map(|n| n.parse().unwrap()).collect()
 }
 
 /// One turn's figures.
@@ -68,7 +81,7 @@ struct Turn {
     cpu: f64,
 }
 
-async fn measure(effort: Effort) {
+async fn measure(effort: Effort, peers: &[usize], clients: &[usize]) {
     process::pin_this(1);
     println!(
         "                    a node                               the floor                            node / floor"
@@ -76,10 +89,10 @@ async fn measure(effort: Effort) {
     println!(
         "peers  clients      p50      p99    PUT/s  CPU s/M       p50      p99    PUT/s  CPU s/M       p50   CPU"
     );
-    for peers in PEERS {
+    for &peers in peers {
         let nodes = Group::of_nodes(peers);
         let floor = Group::of_the_floor(peers);
-        for count in CLIENTS {
+        for &count in clients {
             let mut to_node = Clients::connect(nodes.asked.addr, count).await;
             let mut to_floor = Clients::connect(floor.asked.addr, count).await;
             let (mut ours, mut bare) = (Vec::new(), Vec::new());

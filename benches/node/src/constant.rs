@@ -1,10 +1,13 @@
 //! The floor: as little as a server can do between a read and a write and still have answered.
 
+use memchr::memmem::Finder;
+
 /// Of a connection's buffers.
 pub const BUFFER: usize = 128 * 1024;
 
 /// Answers what it does not look at more than it must.
 pub struct Constant {
+    end: Finder<'static>,
     small: Vec<u8>,
     large: Vec<u8>,
 }
@@ -23,6 +26,7 @@ impl Default for Constant {
             [head.into_bytes(), vec![b'v'; len]].concat()
         };
         Self {
+            end: Finder::new(b"\r\n\r\n"),
             small: answer(128),
             large: answer(4096),
         }
@@ -33,7 +37,7 @@ impl Constant {
     /// Appends the answers to all requests that are whole in `input`: how many of its bytes they are.
     pub fn answer(&self, input: &[u8], output: &mut Vec<u8>) -> usize {
         let mut rest = input;
-        while let Some(end) = memchr::memmem::find(rest, b"\r\n\r\n") {
+        while let Some(end) = self.end.find(rest) {
             let mut len = end + 4;
             if rest.starts_with(b"PUT") {
                 len += body(&rest[..end]);

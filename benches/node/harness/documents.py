@@ -1,6 +1,7 @@
 """The charts, and the tables in docs/performance.md that stand between marks of their own."""
 
 import re
+import statistics
 
 import charts
 import tables
@@ -48,9 +49,11 @@ def plain(table):
 def provenance(results):
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version)
     missing = "".join(f" Missing: {name}, {reason}." for name, reason in results["missing"].items())
+    busy = [report["loader_busy"] for row in results["visits"] if row["server"] == "raw tokio" and row["load"] == "get128" for report in row["rounds"]]
     return (
         f"{results['date']}, {results['machine']}: {results['rounds']} rounds, {results['seconds']} s a visit. "
-        f"Peers: {versions}; the others' versions are in `benches/node/Cargo.lock`.{missing}"
+        f"Peers: {versions}; the others' versions are in `benches/node/Cargo.lock`.{missing} "
+        f"The machine was shared: loading `raw tokio`, the loader had {statistics.median(busy):.0%} of its core."
     )
 
 

@@ -81,8 +81,9 @@ def of_loads(visits):
             low, middle, high = ratio
             yield Row(f"{load}: {ours} / {peer}", middle, must, aim, (low, high))
     if visits.has("pipe16", OURS):
-        rate = median(visits.values("pipe16", OURS, "per_second"))
-        yield Row("pipe16: requests/s on one core", rate, 1e6, 1.3e6, at_least=True, digits=0)
+        # On a core of its own these are requests a second.
+        rate = 1e6 / median(visits.values("pipe16", OURS, "cpu_us"))
+        yield Row("pipe16: requests a second of processor time", rate, 1e6, 1.3e6, at_least=True, digits=0)
     p99 = visits.ratio("get128", OURS, "raw tokio", "p99", connections=16)
     if p99:
         yield Row("get128, 16 connections: p99 / raw tokio's", p99[1], 1.15, 1.05, (p99[0], p99[2]))

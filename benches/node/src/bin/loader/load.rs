@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const SCRATCH: usize = 512 * 1024;
 /// For the server's threads to go to sleep after the last answer.
 const GRACE: Duration = Duration::from_millis(3);
+/// For buffers to be given back that only a busy connection needs.
+const REST: Duration = Duration::from_secs(3);
 /// Without any answer, the server is given up.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -57,6 +59,7 @@ fn hold(args: &Args) -> io::Result<String> {
     let before = Usage::of(args)?;
     let mut load = Load::connect(args, args.hold)?;
     load.phase(Until::Requests(args.hold as u64))?;
+    thread::sleep(REST);
     let after = Usage::of(args)?;
     let each = (after.resident as f64 - before.resident as f64) / args.hold as f64;
     Ok(format!(

@@ -15,7 +15,7 @@ def output(command):
 
 
 def spread(quick):
-    text = output(["cargo", "bench", "--quiet", "--bench", "spread", "--", *(["--quick"] if quick else [])])
+    text = output(["cargo", "bench", "--quiet", "-p", "zerocache", "--bench", "spread", "--", *(["--quick"] if quick else [])])
     rows = []
     for line in text.splitlines():
         numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", line)]

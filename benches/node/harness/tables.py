@@ -83,23 +83,6 @@ def times(visits, names, servers):
     return summary(visits, names, servers, cell, "processor time a request, us")
 
 
-def latencies(visits, servers):
-    columns = [("get128c1", 1), ("get128", 16), ("get128", 64), ("mix", 16), ("pipe16", 16), ("pipe16mix", 16), ("fixed", 16)]
-    columns = [(name, count) for name, count in columns if visits.has(name, FLOOR)]
-    rows = []
-    for server in servers:
-        row = []
-        for name, count in columns:
-            if not visits.has(name, server):
-                row.append("-")
-                continue
-            quantiles = (median(visits.values(name, server, figure, count)) for figure in ("p50", "p99", "p999"))
-            row.append(" / ".join(shown(time, 0) for time in quantiles))
-        rows.append([server, *row])
-    head = ["", *(f"{name}, {count}" if name != "get128c1" else "get128, 1" for name, count in columns)]
-    return Table("p50 / p99 / p99.9 in us, by load and connections", head, rows)
-
-
 def reference(report):
     row = [shown(report["cpu_us"]), shown(report["per_second"], 0), *(shown(report[at], 0) for at in ("p50", "p99", "p999"))]
     head = ["", "CPU us/request", "requests/s", "p50 us", "p99 us", "p99.9 us"]

@@ -40,7 +40,7 @@ SPREAD = [
     (3, 1, "p50", "p50, us", 140, 120),
     (6, 1, "p50", "p50, us", 200, 170),
     (3, 64, "cpu_ratio", "processor time / floor", 1.5, 1.25),
-    (3, 64, "per_second", "PUTs/s", 80_000, 110_000),
+    (3, 64, "per_core", "PUTs a second of processor time", 80_000, 110_000),
 ]
 
 
@@ -109,8 +109,7 @@ def of_reference(visits, reference):
     """GETs of the Python package at its best against those of a node on one core."""
     if not reference or not visits.has("get128", OURS):
         return
-    cpu, rate = (median(visits.values("get128", OURS, figure)) for figure in ("cpu_us", "per_second"))
-    yield Row("get128: requests/s / the Python package's", rate / reference["per_second"], 20, 27, at_least=True)
+    cpu = median(visits.values("get128", OURS, "cpu_us"))
     yield Row("get128: the Python package's processor time / ours", reference["cpu_us"] / cpu, 20, 28, at_least=True)
 
 
@@ -122,4 +121,5 @@ def of_spread(measured):
             plural = "" if clients == 1 else "s"
             digits = 2 if figure == "cpu_ratio" else 0
             about = f"PUT acked by {peers} peers, {clients} client{plural}: {text}"
-            yield Row(about, row[figure], must, aim, at_least=figure == "per_second", digits=digits)
+            value = 1e6 / row["cpu"] if figure == "per_core" else row[figure]
+            yield Row(about, value, must, aim, at_least=figure == "per_core", digits=digits)

@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 const SCRATCH: usize = 512 * 1024;
 /// For the server's threads to go to sleep after the last answer.
 const GRACE: Duration = Duration::from_millis(3);
+/// Connections opened and used at once, of those that are held.
+const TOGETHER: usize = 1000;
 /// For buffers to be given back that only a busy connection needs.
-const REST: Duration = Duration::from_secs(3);
+const REST: Duration = Duration::from_millis(1500);
 /// Without any answer, the server is given up.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -57,9 +59,14 @@ fn hold(args: &Args) -> io::Result<String> {
     let mut first = Load::connect(args, 16)?;
     first.phase(Until::Requests(1000))?;
     let before = Usage::of(args)?;
-    let mut load = Load::connect(args, args.hold)?;
-    load.phase(Until::Requests(args.hold as u64))?;
-    thread::sleep(REST);
+    let mut held = Vec::new();
+    for opened in (0..args.hold).step_by(TOGETHER) {
+        let count = TOGETHER.min(args.hold - opened);
+        let mut load = Load::connect(args, count)?;
+        load.phase(Until::Requests(count as u64))?;
+        held.push(load);
+        thread::sleep(REST);
+    }
     let after = Usage::of(args)?;
     let each = (after.resident as f64 - before.resident as f64) / args.hold as f64;
     Ok(format!(
@@ -81,6 +88,10 @@ impl Usage {
         thread::sleep(GRACE);
         let own = process::cpu_seconds(std::process::id())?;
         let (cpu, resident) = match args.pid {
+            // Who closes each connection may well end a thread with it.
+            Some(pid) if args.reconnect => {
+                (process::rough_cpu_seconds(pid)?, process::resident(pid)?)
+            }
             Some(pid) => (process::cpu_seconds(pid)?, process::resident(pid)?),
             None => (f64::NAN, 0),
         };

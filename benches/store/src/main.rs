@@ -121,7 +121,15 @@ fn measure_instructions(report: &mut Report) {
 }
 
 /// Those that are used by one thread.
-fn alone(scenario: Scenario, entries: usize) -> Vec<Box<dyn Contestant>> {
+fn alone(scenario: Scenario, entries: usize, quick: bool) -> Vec<Box<dyn Contestant>> {
+    let mut all = all(scenario, entries);
+    if quick && entries != SMALL {
+        all.retain(|contestant| ["floor", "ours", "lru"].contains(&contestant.name()));
+    }
+    all
+}
+
+fn all(scenario: Scenario, entries: usize) -> Vec<Box<dyn Contestant>> {
     if scenario == Scenario::Churn {
         let mut all = vec![
             Alone::<Floor<Timed>>::boxed("floor", entries),
@@ -162,7 +170,10 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
     let (rounds, operations) = match is_small {
         true if effort.quick => (effort.rounds, 50_000),
         true => (effort.rounds, 100_000),
-        false => (effort.large_rounds, 300_000),
+        false => (
+            effort.large_rounds,
+            if effort.quick { 150_000 } else { 300_000 },
+        ),
     };
     let mut table = Table::new(format!("{entries} entries, one thread"));
     // Those that leave the contents as they are go first, on the same stores.
@@ -174,7 +185,7 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
         Scenario::PutExisting,
     ];
     let pairs = Arc::new(Pairs::new(Work::keys(&stay, entries)));
-    let mut contestants = alone(Scenario::Value, entries);
+    let mut contestants = alone(Scenario::Value, entries, effort.quick);
     for scenario in stay {
         let work = Work::new(scenario, entries, 4 * operations.max(entries / 4), &pairs);
         if scenario == stay[0] {
@@ -193,17 +204,17 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
     let pairs = Arc::new(Pairs::new(Work::keys(&turned, entries)));
     for scenario in turned {
         // Each is to have turned its contents over before it is measured.
-        let operations = if is_small {
-            2 * operations
-        } else {
-            2 * entries
+        // In a hurry, a large one is not: its hits are then not judged.
+        let operations = match is_small {
+            true => 2 * operations,
+            false if effort.quick => operations,
+            false => 2 * entries,
         };
         let work = Work::new(scenario, entries, 4 * operations, &pairs);
-        let mut contestants = alone(scenario, entries);
+        let mut contestants = alone(scenario, entries, effort.quick);
         contestants
             .iter_mut()
             .for_each(|contestant| contestant.fill(&work));
-        let rounds = if is_small || !effort.quick { rounds } else { 3 };
         table.add(
             scenario.name(),
             scenario != Scenario::PutEvict,
@@ -211,11 +222,11 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
         );
     }
     table.print();
-    judge(&table, is_small, report);
+    judge(&table, is_small, is_small || !effort.quick, report);
     table
 }
 
-fn judge(table: &Table, is_small: bool, report: &mut Report) {
+fn judge(table: &Table, is_small: bool, has_turned: bool, report: &mut Report) {
     let size = if is_small { "10 k" } else { "1 M" };
     let targets: &[(Scenario, f64)] = match is_small {
         true => &[
@@ -258,7 +269,7 @@ fn judge(table: &Table, is_small: bool, report: &mut Report) {
                     " points",
                 );
             }
-            Scenario::Churn => {
+            Scenario::Churn if has_turned => {
                 let more = hits("ours") - hits("lru");
                 report.at_least(
                     format!("TTL churn, {size}: hits above lru's with deadlines"),
@@ -275,7 +286,9 @@ fn judge(table: &Table, is_small: bool, report: &mut Report) {
 fn threads(entries: usize, effort: &Effort, report: &mut Report) {
     let is_small = entries == SMALL;
     let (rounds, operations) = match is_small {
+        true if effort.quick => (effort.rounds, 100_000),
         true => (effort.rounds, 200_000),
+        false if effort.quick => (effort.large_rounds, 300_000),
         false => (effort.large_rounds, 1_000_000),
     };
     let mut table = Table::new(format!(
@@ -367,7 +380,7 @@ fn memory(report: &mut Report) {
 /// An operation's cost over sizes.
 fn scale(effort: &Effort) {
     let sizes: &[usize] = match effort.quick {
-        true => &[1_000, 10_000, 100_000, 1_000_000],
+        true => &[1_000, 10_000, 100_000],
         false => &[1_000, 10_000, 100_000, 1_000_000, 10_000_000],
     };
     println!("\n## Over sizes: ours, floor in brackets, ns\n");

@@ -80,6 +80,55 @@ impl Batch {
         self.failed.extend(other.failed.iter().cloned());
     }
 
+    /// What is expected to happen in at least one of a hundred runs, in a batch large enough to tell.
+    pub const EXPECTED: [&'static str; 45] = [
+        "TCP-only partition",
+        "answered by a reset",
+        "capacity change",
+        "clock step",
+        "clog",
+        "connect timed out",
+        "connection attempt lost",
+        "connection refused",
+        "connections reset",
+        "copy come twice",
+        "datagram overtaken",
+        "datagram twice",
+        "dead peer put out",
+        "delete",
+        "eviction",
+        "expiration",
+        "fallback after a failure",
+        "fourth rung",
+        "get",
+        "half-open connection",
+        "heal",
+        "hit",
+        "interface back",
+        "interface lost",
+        "join",
+        "kill",
+        "leave",
+        "live peer put out",
+        "miss",
+        "multicast-only partition",
+        "no descriptors",
+        "no node known",
+        "no route",
+        "one-way partition",
+        "partition",
+        "pause",
+        "power loss",
+        "put",
+        "random reset",
+        "request to a dead node",
+        "revive",
+        "revive under a new name",
+        "rogue datagram",
+        "slow peer",
+        "stale copy",
+    ];
+
     /// What happened in fewer than one of a hundred runs, of what is expected to.
     #[must_use]
     pub fn missing(&self, expected: &[&'static str]) -> Vec<&'static str> {

@@ -24,8 +24,8 @@ pub(crate) struct Operation {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) operations: Vec<Operation>,
-    /// Which write each version is.
-    pub(crate) versions: BTreeMap<Version, u64>,
+    /// Which write each version of a key is.
+    pub(crate) versions: BTreeMap<(u32, Version), u64>,
     /// The write of each key that was told last to be done.
     pub(crate) latest: BTreeMap<u32, u64>,
     /// The newest version of each key that a node has ever held.

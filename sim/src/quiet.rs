@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zerocache_proto::NodeId;
 use zerocache_proto::op::Kind;
+use zerocache_proto::{NodeId, Region};
 
 use crate::host::Life;
 use crate::run::Figures;
@@ -53,6 +53,7 @@ impl World {
         self.expect_familiar();
         self.converse();
         self.drain();
+        self.expect_ranking();
         figures.diverged = self.compare();
         figures.stale_reads = std::mem::take(&mut self.watch.stale_reads);
         figures
@@ -142,6 +143,14 @@ impl World {
     fn converse(&mut self) {
         let clients: Vec<usize> = (0..self.knobs.clients.len().min(3)).collect();
         for client in clients {
+            // From far away, with nobody near, there may be no time to connect and to wait for copies.
+            let host = self.knobs.servers.len() + client;
+            if self.hosts[host]
+                .view()
+                .is_none_or(|view| view.local.is_empty())
+            {
+                continue;
+            }
             let key = FRESH_KEY + client as u32;
             self.watch.copies = Some(BTreeMap::new());
             let put = self.operate(client, Kind::Put, key, 100, 300);
@@ -314,6 +323,66 @@ impl World {
                 .collect();
             diverged += u64::from(held.len() > 1);
         }
+        if diverged > 0 && self.is_mild() && self.violations.is_empty() {
+            let text = format!("nodes differ on {diverged} keys, and nobody was ever away");
+            self.violate("I5", text);
+        }
         (diverged, self.knobs.keys.into())
+    }
+
+    /// Whether nothing happened in which a node may have missed a write for good: nobody was away for
+    /// longer than writes are tried, no clock was wrong, nothing had to be dropped.
+    fn is_mild(&self) -> bool {
+        let away = [
+            "leave",
+            "kill",
+            "power loss",
+            "revive",
+            "revive under a new name",
+            "capacity change",
+            "pause",
+            "partition",
+            "one-way partition",
+            "TCP-only partition",
+            "clog",
+            "interface lost",
+            "clock step",
+            "no descriptors",
+            "slow peer",
+            "key given up by a queue",
+            "eviction",
+            "live peer put out",
+        ];
+        away.iter().all(|what| self.coverage.count(what) == 0)
+            && self.knobs.skew_ms <= 50
+            && self.knobs.drift_ppm <= 100
+    }
+
+    /// I11: regions in the order of their distance, as far as that is beyond doubt.
+    fn expect_ranking(&mut self) {
+        for index in 0..self.hosts.len() {
+            let Some(view) = self.hosts[index]
+                .view()
+                .filter(|_| self.hosts[index].is_up())
+            else {
+                continue;
+            };
+            let own = self.hosts[index].region;
+            let delay = &self.knobs.delay_us;
+            let far = |name: &Region| {
+                let of = self.hosts.iter().find(|host| host.name == *name);
+                of.map_or(0, |host| delay[own][host.region] + delay[host.region][own])
+            };
+            let distances: Vec<u64> = view
+                .regions
+                .iter()
+                .map(|region| far(&region.name))
+                .collect();
+            let wrong = distances.windows(2).any(|two| two[0] > 3 * two[1] + 20_000);
+            if wrong {
+                let text = format!("host {index} ranks regions that are {distances:?} us away");
+                self.violate("I11", text);
+            }
+        }
     }
 }

@@ -282,6 +282,8 @@ impl World {
         host.paused_until = None;
         host.running_since = now;
         self.note(index, 4, || "goes on".to_owned());
+        // What waited for too long is refused, not answered.
+        self.hosts[index].gets_known &= self.hosts[index].inbox.is_empty();
         while let Some(what) = self.hosts[index].inbox.pop_front() {
             self.dispatch(index, what);
         }

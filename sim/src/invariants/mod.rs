@@ -45,6 +45,8 @@ pub(crate) struct Watch {
     pub(crate) quiet: bool,
     /// What each node has held under each key: version, expiry by its clock, start of the node.
     held: BTreeMap<(usize, u32), Held>,
+    /// When each process last multicast each answer.
+    said: BTreeMap<(usize, u32, Vec<u8>), u64>,
     /// Copies sent since counting began: to how many each version went, by receiver.
     pub(crate) copies: Option<BTreeMap<Version, BTreeMap<usize, u32>>>,
     /// Whom each client asked first, while that is counted.

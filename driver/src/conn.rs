@@ -247,6 +247,11 @@ impl<R: Runtime> Conn<R> {
                 let reply = page.reply(&self.node.facts());
                 self.http.respond(now.mono, reply);
             }
+            Outcome::Sync(query) => {
+                let settled = self.node.syncing.is_settled();
+                let reply = query.answer(now, &self.node.cache, settled);
+                self.http.respond(now.mono, reply);
+            }
             Outcome::Members { hello } => {
                 let from = self.from.ip();
                 let members = self.node.membership.with(|cluster, now| {

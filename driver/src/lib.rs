@@ -30,6 +30,7 @@ mod shards;
 mod shared;
 mod signal;
 mod spread;
+mod syncing;
 mod tasks;
 
 pub use admission::Admission;

@@ -10,6 +10,7 @@ use crate::membership;
 use crate::outbox;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+use crate::syncing;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::future::poll_fn;
@@ -73,6 +74,7 @@ impl<R: Runtime> Node<R> {
         let listening = shared.door.listen();
         runtime.spawn(accept::run(shared.clone(), listening, listener));
         runtime.spawn(outbox::run(shared.clone()));
+        runtime.spawn(syncing::run(shared.clone()));
         runtime.spawn(tidy(shared.clone()));
         // Not before it listens: who hears of this node may ask it at once. Before the task runs: its
         // first words to a static peer tell of this node.

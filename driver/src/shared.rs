@@ -12,6 +12,7 @@ use crate::outbox::Outbox;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shards::SharedCache;
+use crate::syncing::Syncing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use zerocache_proto::cluster::{self, Cluster, Event, Me};
 use zerocache_proto::http::{ClientLimits, Limits};
 use zerocache_proto::op::Ack;
 use zerocache_proto::service::{self, Facts};
-use zerocache_proto::{NodeId, Region, Rng, mdns};
+use zerocache_proto::{NodeId, Region, Rng, mdns, sync};
 
 /// What all tasks of a node share.
 pub(crate) struct Shared<R: Runtime> {
@@ -33,6 +34,7 @@ pub(crate) struct Shared<R: Runtime> {
     pub(crate) pool: Pool<R>,
     pub(crate) couriers: Couriers<R>,
     pub(crate) outbox: Outbox,
+    pub(crate) syncing: Syncing,
     pub(crate) limits: Limits,
     pub(crate) ack: Ack,
     pub(crate) door: Arc<Door>,
@@ -102,8 +104,13 @@ impl<R: Runtime> Shared<R> {
         };
         let mut limits = builder.limits;
         limits.max_body = builder.max_value;
+        let mut client = ClientLimits::default();
+        // What another node tells of one record must come through, however large that is.
+        let record = builder.max_value.saturating_add(sync::PAGE_OVERHEAD);
+        client.max_body = client.max_body.max(record);
+        let view = cluster.view();
         Self {
-            pool: Pool::new(runtime.clone(), clock, ClientLimits::default()),
+            pool: Pool::new(runtime.clone(), clock, client),
             runtime,
             clock,
             region,
@@ -112,6 +119,7 @@ impl<R: Runtime> Shared<R> {
             membership: Arc::new(Membership::new(clock, cluster)),
             couriers: Couriers::default(),
             outbox: Outbox::new(clock, rng.next_u64()),
+            syncing: Syncing::new(clock, view, rng.next_u64()),
             limits,
             ack: builder.ack,
             door: Door::new(builder.admission),
@@ -133,6 +141,7 @@ impl<R: Runtime> Shared<R> {
 
     /// What the rest of the node has to know of the cluster's events.
     pub(crate) fn observe(&self, event: &Event) {
+        self.syncing.observe(event);
         match event {
             Event::PeerUp(peer) => self.outbox.with(|queue, now| queue.handle_up(now, peer.id)),
             Event::PeerGone(peer) => self.outbox.with(|queue, _| queue.handle_gone(peer.id)),
@@ -153,6 +162,7 @@ impl<R: Runtime> Shared<R> {
 
     pub(crate) fn leave(&self) {
         self.life.advance(Stage::Leaving);
+        self.syncing.leave();
         self.membership.leave();
     }
 
@@ -184,6 +194,7 @@ impl<R: Runtime> Shared<R> {
         facts.queues.delivered = read(&self.counters.delivered);
         facts.queues.failed = read(&self.counters.failed);
         self.outbox.look(|handoff| facts.observe_handoff(handoff));
+        facts.sync = self.syncing.facts();
         facts
     }
 }

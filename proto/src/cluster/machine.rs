@@ -103,6 +103,13 @@ impl Cluster {
         self.me.map(|me| me.id)
     }
 
+    /// What this node says of itself in the `Zc-Node` header of what it asks other nodes; `None` for a
+    /// client.
+    #[must_use]
+    pub fn hello(&self) -> Option<String> {
+        self.me.map(|me| members::hello(me.id, &self.own, me.port))
+    }
+
     /// All peers known, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = PeerInfo> + '_ {
         self.table.entries().map(Entry::info)

@@ -319,8 +319,7 @@ impl Cluster {
     fn ask_members(&mut self, now: Instant, exchange: Exchange, addr: SocketAddr) {
         let deadline = now + POLL_DEADLINE;
         let token = self.exchanges.begin(exchange, deadline);
-        let me = self.me.filter(|_| self.listening());
-        let hello = me.map(|me| members::hello(me.id, &self.own, me.port));
+        let hello = self.hello().filter(|_| self.listening());
         self.actions.push_back(Action::Members {
             token,
             addr,

@@ -11,6 +11,7 @@ use super::{ConnId, Node, Output, Timer};
 use crate::cluster::{Action, Outcome, Pong, members_body};
 use crate::http::{ClientConn, ClientLimits, Error, Options, Outgoing, Response};
 use crate::op;
+use crate::sync::Question;
 use crate::{Duration, Failure, Instant, NodeId, Now};
 
 /// Connections kept to one address for the next request.
@@ -32,6 +33,10 @@ pub(super) enum Purpose {
         peer: NodeId,
         key: Arc<[u8]>,
         measures: bool,
+    },
+    Sync {
+        question: u64,
+        peer: NodeId,
     },
 }
 
@@ -248,6 +253,22 @@ impl Node {
         self.begin(now, order);
     }
 
+    /// Puts a question to a peer, of what that holds.
+    pub(super) fn question(&mut self, now: Now, question: Question) {
+        let hello = self.cluster.hello().unwrap_or_default();
+        let (addr, peer) = (question.peer.addr, question.peer.id);
+        let order = Order {
+            addr,
+            request: question.query.request(addr, &hello),
+            deadline: question.deadline,
+            purpose: Purpose::Sync {
+                question: question.id,
+                peer,
+            },
+        };
+        self.begin(now, order);
+    }
+
     /// Bytes arrived on a connection to another node; none mean that no more will.
     pub(super) fn answered(&mut self, now: Now, conn: u64, bytes: &[u8]) {
         let Some(outbound) = self.exchanges.conns.get_mut(&conn) else {
@@ -347,6 +368,14 @@ impl Node {
                 let status = self.reported(now, peer, result, measures);
                 let taken = status.and_then(op::taken);
                 self.handoff.handle_result(mono, peer, &key, taken);
+            }
+            Purpose::Sync { question, peer } => {
+                let rtt = result.as_ref().map(|(_, rtt)| *rtt).map_err(|why| *why);
+                self.cluster
+                    .handle_outcome(mono, peer, Outcome::of(rtt, false));
+                let answer = result.as_ref().map_err(|why| *why);
+                let answer = answer.map(|(answer, _)| (answer.status, &answer.body[..]));
+                self.sync.handle_answer(now, question, &self.shards, answer);
             }
         }
     }

@@ -167,6 +167,7 @@ impl Node {
                 return self.spread(now, write, waiting);
             }
             Outcome::Page(page) => page.reply(&self.facts(now)),
+            Outcome::Sync(query) => query.answer(now, &self.shards, self.sync.is_settled()),
             Outcome::Members { hello } => {
                 let from = self.inbound.get(&conn).map(|inbound| inbound.from.ip());
                 if let Some((hello, from)) = hello.zip(from) {

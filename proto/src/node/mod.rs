@@ -59,6 +59,7 @@ use crate::cluster::{self, Cluster, Event, View};
 use crate::http::{ClientLimits, Limits};
 use crate::op::{Ack, Handoff, HandoffLimits};
 use crate::service::{Facts, Stage};
+use crate::sync::{self, AntiEntropy};
 use crate::{Duration, Failure, Instant, NodeId, Now, Rng, mdns};
 
 use exchange::Exchanges;
@@ -85,6 +86,8 @@ pub struct Config {
     pub client: ClientLimits,
     /// How much is kept for peers that are away.
     pub handoff: HandoffLimits,
+    /// What comparing with another node may cost.
+    pub sync: sync::Limits,
     /// Which copies a write's answer waits for.
     pub ack: Ack,
     /// What all its chance follows from.
@@ -105,6 +108,7 @@ impl Config {
             limits: Limits::default(),
             client: ClientLimits::default(),
             handoff: HandoffLimits::default(),
+            sync: sync::Limits::default(),
             ack: Ack::default(),
             seed,
         }
@@ -213,6 +217,7 @@ pub enum Output {
 enum Timer {
     Cluster,
     Handoff,
+    Sync,
     Expiry,
     Inbound(u64),
     Exchange(u64),
@@ -233,6 +238,7 @@ pub struct Node {
     view: Arc<View>,
     shards: Unsharded,
     handoff: Handoff,
+    sync: AntiEntropy,
     inbound: BTreeMap<u64, Inbound>,
     exchanges: Exchanges,
     spreads: BTreeMap<u64, Spread>,
@@ -264,13 +270,18 @@ impl Node {
         facts.connections.limit = u64::MAX;
         facts.queues.limit = config.handoff.peers.saturating_mul(config.handoff.keys) as u64;
         let cluster = Cluster::new(now.mono, config.cluster, rng.next_u64());
+        let mut client = config.client;
+        // What another node tells of one record must come through, however large that is.
+        let record = config.cache.max_value.saturating_add(sync::PAGE_OVERHEAD);
+        client.max_body = client.max_body.max(record);
         let mut node = Self {
             view: cluster.view(),
-            cluster,
             shards: Unsharded::new(config.cache),
             handoff: Handoff::new(config.handoff, rng.next_u64()),
+            sync: AntiEntropy::new(cluster.view(), config.sync, rng.next_u64()),
+            cluster,
             inbound: BTreeMap::new(),
-            exchanges: Exchanges::new(config.client),
+            exchanges: Exchanges::new(client),
             spreads: BTreeMap::new(),
             next_spread: 0,
             timers: Timers::new(),
@@ -334,6 +345,7 @@ impl Node {
         facts.connections.open = self.inbound.len() as u64;
         facts.queues.spreading = self.spreads.len() as u64;
         facts.observe_handoff(&self.handoff);
+        facts.sync = self.sync.facts();
         facts
     }
 
@@ -365,6 +377,7 @@ impl Node {
             Input::Announce => self.cluster.announce(mono),
             Input::Leave => {
                 self.leaving = true;
+                self.sync.leave();
                 self.cluster.leave(mono);
             }
             Input::Tick => {}
@@ -412,6 +425,7 @@ impl Node {
         match timer {
             Timer::Cluster => self.cluster.handle_timeout(now.mono),
             Timer::Handoff => self.handoff.handle_timeout(now.mono),
+            Timer::Sync => self.sync.handle_timeout(now.mono),
             // `settle` does what is due, as it does after an input.
             Timer::Expiry => {}
             Timer::Inbound(conn) => {
@@ -442,6 +456,9 @@ impl Node {
             while let Some(resend) = self.handoff.poll_transmit(now.mono) {
                 self.resend(now, resend);
             }
+            while let Some(question) = self.sync.poll_transmit(now.mono) {
+                self.question(now, question);
+            }
             match self.work.pop_front() {
                 Some(Work::Inbound(conn)) => self.pump(now, conn),
                 Some(Work::Spread(id)) => self.step(now, id),
@@ -450,6 +467,7 @@ impl Node {
         }
         self.timers.set(Timer::Cluster, self.cluster.poll_timeout());
         self.timers.set(Timer::Handoff, self.handoff.poll_timeout());
+        self.timers.set(Timer::Sync, self.sync.poll_timeout());
         let expiry = self.expire(now);
         self.timers.set(Timer::Expiry, expiry);
     }
@@ -477,6 +495,7 @@ impl Node {
     }
 
     fn observe(&mut self, now: Now, event: Event) {
+        self.sync.handle_event(now.mono, &event);
         match event {
             Event::ViewChanged(view) => self.view = view,
             Event::PeerUp(peer) => self.handoff.handle_up(now.mono, peer.id),

@@ -12,7 +12,7 @@ use crate::cache::{Asked, CacheStats, NewRecord, NewValue, Refused, Shards, Stat
 use crate::cluster::View;
 use crate::http::{Body, ContentType, Method, Query, Request, Responder, Status, Target};
 use crate::op::{Ack, Scope};
-use crate::{Duration, Instant, Now, Region, Version};
+use crate::{Duration, Instant, Now, Region, Version, sync};
 
 /// Longest `Zc-Node` header passed on, in bytes: id, region and port need no more.
 const MAX_HELLO: usize = 128;
@@ -55,6 +55,9 @@ pub enum Outcome {
     },
     /// Render a page and answer with it: the responder is deferred.
     Page(Page),
+    /// Tell another node what this one holds, by [`Query::answer`](sync::Query::answer): the
+    /// responder is deferred.
+    Sync(sync::Query),
     /// Answer with the cluster's list of members: the responder is deferred.
     Members {
         /// What the asking node said of itself, to be told the cluster first.
@@ -315,6 +318,11 @@ fn page<S: Shards>(
             responder.defer();
             Outcome::Page(page)
         }
+        Known::Digest => compare(Some(sync::Query::Digest), request, responder),
+        Known::Records => {
+            let query = request.query.and_then(sync::Query::records);
+            compare(query, request, responder)
+        }
         Known::Members => {
             let hello = request.node.filter(|hello| hello.len() <= MAX_HELLO);
             let hello = hello.and_then(|hello| core::str::from_utf8(hello).ok());
@@ -323,6 +331,25 @@ fn page<S: Shards>(
                 hello: hello.map(ToOwned::to_owned),
             }
         }
+    }
+}
+
+/// A question of a node that compares what it holds with what is held here.
+fn compare(query: Option<sync::Query>, request: &Request<'_>, responder: Responder<'_>) -> Outcome {
+    // What a browser can be made to ask by a page from elsewhere has no such header.
+    if request.node.is_none() {
+        return plain(
+            responder,
+            Status::Forbidden,
+            "for nodes, which say who they are\n",
+        );
+    }
+    match query {
+        Some(query) => {
+            responder.defer();
+            Outcome::Sync(query)
+        }
+        None => plain(responder, Status::BadRequest, "no such question\n"),
     }
 }
 

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use crate::cache;
 use crate::cluster::{Cluster, PeerInfo, RegionView, Source, State};
 use crate::op::Handoff;
+use crate::sync::SyncFacts;
 use crate::{Duration, NodeId, Region};
 
 /// A node as it is at one moment.
@@ -36,6 +37,8 @@ pub struct Facts {
     pub connections: ConnectionFacts,
     /// Writes not yet at every peer.
     pub queues: QueueFacts,
+    /// How far it is in comparing with others.
+    pub sync: SyncFacts,
 }
 
 impl Facts {
@@ -55,6 +58,7 @@ impl Facts {
             peers: Vec::new(),
             connections: ConnectionFacts::default(),
             queues: QueueFacts::default(),
+            sync: SyncFacts::default(),
         }
     }
 }

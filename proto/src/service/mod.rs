@@ -15,6 +15,7 @@
 //! | `/healthz`, `/readyz` | GET, HEAD | 200; not ready: 503 |
 //! | `/`, `/status`, `/metrics` | GET, HEAD | the node as HTML, JSON, Prometheus text |
 //! | `/_zc/1/members` | GET, HEAD | the nodes this one knows |
+//! | `/_zc/1/digest`, `/_zc/1/records` | GET, HEAD | for other nodes: what this one holds; else 403 |
 //!
 //! Any other path is 404, any other method of these 405, an escape that is none 400, a key of more
 //! than 4,096 bytes 414.

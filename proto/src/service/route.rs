@@ -22,6 +22,8 @@ pub(super) enum Known {
     Health,
     Ready,
     Members,
+    Digest,
+    Records,
     Page(Page),
 }
 
@@ -50,6 +52,8 @@ impl<'t> Route<'t> {
             // No region can be called `_zc`: what is under it is for nodes among themselves.
             [zc, version, name] if **zc == *b"_zc" && **version == *b"1" => match &**name {
                 b"members" => Known::Members,
+                b"digest" => Known::Digest,
+                b"records" => Known::Records,
                 _ => return Err(Refusal::UNKNOWN),
             },
             [zc, ..] if **zc == *b"_zc" => return Err(Refusal::UNKNOWN),

@@ -5,3 +5,4 @@ mod checked;
 mod cluster;
 mod edges;
 mod net;
+mod sync;

@@ -24,6 +24,9 @@ pub(crate) struct Net {
     now: Instant,
     nodes: Vec<Checked<Node>>,
     fates: Vec<Fate>,
+    configs: Vec<Config>,
+    /// Pairs between which nothing gets through.
+    cuts: BTreeSet<(usize, usize)>,
     regions: Vec<Region>,
     /// The other end of each connection.
     links: BTreeMap<(usize, ConnId), End>,
@@ -105,6 +108,8 @@ impl Net {
             now: Instant::from_millis(10),
             nodes: Vec::new(),
             fates: Vec::new(),
+            configs: Vec::new(),
+            cuts: BTreeSet::new(),
             regions: Vec::new(),
             links: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -131,6 +136,7 @@ impl Net {
             };
             let mut config = Config::new(cluster, index as u64 + 1);
             change(&mut config);
+            net.configs.push(config.clone());
             net.nodes.push(Checked::new(Node::new(net.clock(), config)));
             net.fates.push(Fate::Alive);
             net.regions.push(region);
@@ -180,6 +186,33 @@ impl Net {
                 }
             }
         }
+    }
+
+    /// Begins a node again, with the identity it had and nothing else.
+    pub(crate) fn revive(&mut self, index: usize) {
+        self.doom(index, Fate::Killed);
+        self.events.retain(|_, (node, _)| *node != index);
+        self.configs[index].seed += 1000;
+        let node = Node::new(self.clock(), self.configs[index].clone());
+        self.nodes[index] = Checked::new(node);
+        self.fates[index] = Fate::Alive;
+        self.drain(index);
+        self.input(index, Input::Interface(interface(index)));
+        self.input(index, Input::Announce);
+    }
+
+    /// Lets nothing through between these nodes and all the others, until [`heal`](Self::heal).
+    pub(crate) fn cut_off(&mut self, some: &[usize]) {
+        let pairs =
+            (0..self.nodes.len()).flat_map(|one| some.iter().map(move |other| (one, *other)));
+        let across = pairs.filter(|(one, _)| !some.contains(one));
+        self.cuts = across
+            .flat_map(|(one, other)| [(one, other), (other, one)])
+            .collect();
+    }
+
+    pub(crate) fn heal(&mut self) {
+        self.cuts.clear();
     }
 
     pub(crate) fn input(&mut self, index: usize, input: Input<'_>) {
@@ -304,6 +337,7 @@ impl Net {
         let delay = self.latency(from, to);
         match self.fates[to] {
             Fate::Silent => {}
+            Fate::Alive if self.cuts.contains(&(from, to)) => {}
             Fate::Killed => self.post(delay * 2, from, Event::Failed(conn, Failure::Refused)),
             Fate::Alive => {
                 self.serial += 1;
@@ -345,7 +379,9 @@ impl Net {
                     self.log
                         .push((from, to, String::from_utf8_lossy(line).into_owned()));
                 }
-                self.post(self.latency(from, to), to, Event::Bytes(end, bytes));
+                if !self.cuts.contains(&(from, to)) {
+                    self.post(self.latency(from, to), to, Event::Bytes(end, bytes));
+                }
             }
             Some(End::Client(id)) => {
                 self.clients.entry(id).or_default().bytes.extend(bytes);
@@ -375,6 +411,7 @@ impl Net {
 
     fn half_close(&mut self, from: usize, conn: ConnId) {
         match self.links.get(&(from, conn)).copied() {
+            Some(End::Node(to, _)) if self.cuts.contains(&(from, to)) => {}
             Some(End::Node(to, end)) => {
                 let delay = self.latency(from, to);
                 self.post(delay, to, Event::Bytes(end, Vec::new()));
@@ -386,6 +423,7 @@ impl Net {
 
     fn close(&mut self, from: usize, conn: ConnId) {
         match self.links.remove(&(from, conn)) {
+            Some(End::Node(to, _)) if self.cuts.contains(&(from, to)) => {}
             Some(End::Node(to, end)) => {
                 let delay = self.latency(from, to);
                 self.post(delay, to, Event::Bytes(end, Vec::new()));

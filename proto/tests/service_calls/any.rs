@@ -14,7 +14,7 @@ fn segment() -> impl Strategy<Value = String> {
         1 => Just("paris".to_owned()),
         1 => Just("_zc".to_owned()),
         1 => Just("1".to_owned()),
-        1 => Just("members".to_owned()),
+        1 => prop::sample::select(vec!["members", "digest", "records"]).prop_map(str::to_owned),
         1 => Just("status".to_owned()),
         1 => "(%[0-9a-fA-F]{2}|[a-z%.~&;=:@,+-]){0,4}",
     ]
@@ -22,7 +22,9 @@ fn segment() -> impl Strategy<Value = String> {
 
 fn target() -> impl Strategy<Value = String> {
     let path = prop::collection::vec(segment(), 0..4).prop_map(|all| format!("/{}", all.join("/")));
-    let query = prop::option::of("(expiry=[0-9]{0,3}|recurse=[01]|&|=|a|%20|\\+){0,4}");
+    let query = prop::option::of(
+        "(expiry=[0-9]{0,3}|recurse=[01]|what=values|at=[0-9]|from=|&|=|a|%20|\\+){0,4}",
+    );
     (path, query).prop_map(|(path, query)| match query {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -62,13 +64,13 @@ proptest! {
                     prop_assert!(matches!(method, "PUT" | "DELETE"));
                     reply.is_some()
                 }
-                Outcome::Page(_) | Outcome::Members { .. } => {
+                Outcome::Page(_) | Outcome::Members { .. } | Outcome::Sync(_) => {
                     prop_assert!(matches!(method, "GET" | "HEAD"));
                     true
                 }
             };
             prop_assert_eq!(answer.status == 0, deferred, "{}", line);
-            let known = [0, 200, 400, 404, 405, 409, 414];
+            let known = [0, 200, 400, 403, 404, 405, 409, 414];
             prop_assert!(known.contains(&answer.status), "{} {}", line, answer.status);
             if method == "HEAD" && !deferred {
                 prop_assert!(answer.body.is_empty());

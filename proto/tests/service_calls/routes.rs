@@ -70,6 +70,8 @@ fn what_is_no_route_is_404_and_what_is_none_for_a_method_405() {
         ("/status", "GET, HEAD", &["POST"]),
         ("/", "GET, HEAD", &["POST", "PUT", "DELETE"]),
         ("/_zc/1/members", "GET, HEAD", &["PUT", "DELETE"]),
+        ("/_zc/1/digest", "GET, HEAD", &["PUT", "DELETE"]),
+        ("/_zc/1/records", "GET, HEAD", &["PUT", "DELETE"]),
     ] {
         for method in methods {
             let (outcome, answer) = bench.send(&format!("{method} {path}"), "", b"");
@@ -263,6 +265,31 @@ fn health_and_readiness_follow_the_nodes_life() {
             200,
             "it serves as long as it answers"
         );
+    }
+}
+
+#[test]
+fn what_a_node_holds_is_told_to_nodes_alone() {
+    let bench = Bench::new();
+    let node = "Zc-Node: 000000b2 paris 6789\r\n";
+    for (path, expected) in [
+        ("/_zc/1/digest", Some("Digest")),
+        ("/_zc/1/records?what=values", Some("Page")),
+        ("/_zc/1/records?at=5.1", Some("Picked")),
+        ("/_zc/1/records", None),
+        ("/_zc/1/records?what=all", None),
+    ] {
+        let (outcome, answer) = bench.send(&format!("GET {path}"), "", b"");
+        assert!(matches!(outcome, Outcome::Answered) && answer.status == 403);
+        let (outcome, answer) = bench.send(&format!("GET {path}"), node, b"");
+        match (outcome, expected) {
+            (Outcome::Sync(query), Some(expected)) => {
+                assert!(format!("{query:?}").starts_with(expected));
+                assert_eq!(answer.status, 0);
+            }
+            (Outcome::Answered, None) => assert_eq!(answer.status, 400),
+            (outcome, _) => panic!("{path}: {outcome:?}"),
+        }
     }
 }
 

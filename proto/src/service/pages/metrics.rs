@@ -6,6 +6,7 @@ use core::fmt::{Display, Write};
 use super::Seconds;
 use crate::cache::{CacheStats, Stats};
 use crate::service::{Facts, Stage};
+use crate::sync::{State, SyncFacts};
 
 /// The page.
 pub(super) fn metrics(facts: &Facts) -> String {
@@ -34,6 +35,7 @@ pub(super) fn metrics(facts: &Facts) -> String {
     writes(&mut page, &facts.cache);
     peers(&mut page, facts);
     traffic(&mut page, facts);
+    sync(&mut page, &facts.sync);
     page.text
 }
 
@@ -164,6 +166,28 @@ fn traffic(page: &mut Page, facts: &Facts) {
         "Keys no longer waited with.",
     );
     page.sample(&[], queues.dropped);
+}
+
+fn sync(page: &mut Page, facts: &SyncFacts) {
+    page.gauge(
+        "zerocache_synced",
+        "Whether the node has fetched what others hold.",
+    );
+    page.sample(&[], u8::from(facts.state == State::Synced));
+    page.counter(
+        "zerocache_sync_rounds_total",
+        "Comparisons with a peer, by how they ended.",
+    );
+    page.sample(&[("result", "equal")], facts.equal);
+    page.sample(&[("result", "complete")], facts.complete);
+    page.sample(&[("result", "failed")], facts.failed);
+    page.counter("zerocache_sync_bytes_total", "Bytes read in comparing.");
+    page.sample(&[], facts.bytes);
+    page.counter(
+        "zerocache_sync_records_total",
+        "Records taken over in comparing.",
+    );
+    page.sample(&[], facts.merged);
 }
 
 /// A page in the making: families one after the other, each with its samples behind it.

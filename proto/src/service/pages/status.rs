@@ -40,6 +40,15 @@ pub(super) fn status(facts: &Facts) -> String {
             limit(json, "limit", facts.queues.limit);
             json.key("dropped").number(facts.queues.dropped);
         });
+        json.key("sync").object(|json| {
+            json.key("state").string(facts.sync.state.as_str());
+            json.key("equal").number(facts.sync.equal);
+            json.key("complete").number(facts.sync.complete);
+            json.key("failed").number(facts.sync.failed);
+            json.key("answers").number(facts.sync.answers);
+            json.key("bytes").number(facts.sync.bytes);
+            json.key("records").number(facts.sync.merged);
+        });
     });
     json.finish()
 }

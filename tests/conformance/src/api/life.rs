@@ -3,7 +3,8 @@
 use super::MINUTE;
 use crate::world::{World, http, routable};
 use std::net::{TcpListener, TcpStream};
-use zerocache_driver::Runtime;
+use zerocache_driver::{Node, Runtime};
+use zerocache_proto::sync::State;
 
 pub(crate) async fn a_killed_node_fails_no_write_and_no_read<R: Runtime>(world: World<R>) {
     let a = world.node("london", &[]);
@@ -51,6 +52,56 @@ pub(crate) async fn a_relaunched_node_is_the_same_one_and_gets_what_it_missed<R:
     }
     world.shows(a.addr(), r#""queued": 0}"#).await;
     assert_eq!(a.peers().len(), 1, "no dead twin");
+}
+
+pub(crate) async fn a_relaunched_node_has_what_its_peers_hold_again<R: Runtime>(world: World<R>) {
+    let a = world.node("london", &[]);
+    let b = world.node("london", &[&a]);
+    world.formed(&[&a, &b]).await;
+    let client = world.client("london", a.addr()).await;
+    world.knows(&client, 2).await;
+    // Some pages of them, of all sizes, and one that fills a page alone.
+    let value = |i: usize| vec![i as u8; if i == 0 { 300_000 } else { i * 17 }];
+    for i in 0..300 {
+        client
+            .put(&format!("key-{i}"), value(i), MINUTE)
+            .await
+            .unwrap();
+    }
+    client.delete("key-7").await.unwrap();
+    let entries = |node: &Node<R>| node.status().cache.local.entries;
+    world
+        .until("each has them all", || {
+            entries(&a) == 299 && entries(&b) == 299
+        })
+        .await;
+    // Nothing is left that would be sent again.
+    assert_eq!(a.status().queues.waiting + b.status().queues.waiting, 0);
+    let (id, addr) = (b.id(), b.addr());
+    b.kill();
+    world
+        .until("its port is free again", || TcpListener::bind(addr).is_ok())
+        .await;
+    let again = world.join(world.builder("london").port(addr.port()), &[&a]);
+    assert_eq!(again.id(), id);
+    world
+        .until("it has them again", || entries(&again) == 299)
+        .await;
+    world
+        .until("it says so", || again.status().sync.state == State::Synced)
+        .await;
+    let targets = [
+        (0, "/london/key-0"),
+        (1, "/london/key-1"),
+        (100, "/london/key-100"),
+        (299, "/paris/key-299"),
+    ];
+    for (i, target) in targets {
+        assert_eq!(http(addr, "GET", target, b"").await, (200, value(i)));
+    }
+    assert_eq!(http(addr, "GET", "/london/key-7", b"").await.0, 404);
+    assert_eq!(again.status().cache.tombstones.entries, 1);
+    assert_eq!(entries(&a), 299);
 }
 
 pub(crate) async fn a_goodbye_is_final<R: Runtime>(world: World<R>) {

@@ -6,6 +6,7 @@ mod http;
 mod mdns;
 mod node;
 mod script;
+mod sync;
 mod tlru;
 
 /// A target by its name.
@@ -42,6 +43,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "mdns_session",
         run: mdns::session,
+    },
+    Target {
+        name: "sync_round",
+        run: sync::round,
     },
     Target {
         name: "tlru_model",

@@ -1,6 +1,6 @@
 //! Seeds of the simulator: the same one is the same run, none fails, and none that failed is forgotten.
 
-use zerocache_sim::{Batch, Options, Plan, Source, run, run_seed, shrink};
+use zerocache_sim::{Batch, Knobs, Options, Plan, Source, run, run_seed, shrink};
 
 const LEDGER: &str = include_str!("../seeds/failed.txt");
 
@@ -92,8 +92,10 @@ fn a_seed_of_ones_own() {
 fn a_run_can_be_made_of_a_fuzzers_bytes() {
     let mut noise = zerocache_proto::Rng::new(5);
     let bytes: Vec<u8> = (0..2_000).map(|_| noise.next_u32() as u8).collect();
-    let plan = Plan::draw(&mut Source::Bytes(&bytes));
-    assert!(plan.steps.len() > 50, "{:?}", plan.knobs);
+    let mut source = Source::Bytes(&bytes);
+    let knobs = Knobs::draw(&mut source).small();
+    let plan = Plan::of(knobs, &mut source);
+    assert!(plan.steps.len() > 20, "{:?}", plan.knobs);
     let report = run(&plan, Options::default());
     assert_eq!(report.violations, []);
     assert_eq!(report.hash, run(&plan, Options::default()).hash);

@@ -2,7 +2,6 @@
 
 use crate::output::{Code, Failure};
 use async_executor::Executor;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
@@ -44,7 +43,7 @@ where
         next = Some(start(move || helper.help())?);
     }
     let leader = Worker::new(&executor, next);
-    start(move || match async_io::block_on(leader.lead()) {})?;
+    start(move || async_io::block_on(leader.lead()))?;
     // Not in `async_io::block_on`: this thread would wait for the sockets, and wake a worker for each.
     ended
         .recv()
@@ -74,7 +73,7 @@ impl Worker {
     }
 
     /// Runs tasks, and waits where there are none: whoever waits on this in async-io hears of its events.
-    async fn lead(&self) -> Infallible {
+    async fn lead(&self) {
         loop {
             self.executor.tick().await;
             if self.run() {

@@ -95,10 +95,10 @@ impl Seeds {
     pub(super) fn next_due(&mut self, now: Instant) -> Option<Due> {
         let (at, due) = self.timers.first().copied().filter(|(at, _)| *at <= now)?;
         self.timers.remove(&(at, due));
-        if let Due::Poll(addr) = due
-            && let Some(target) = self.targets.get_mut(&addr)
-        {
-            target.due = None;
+        if let Due::Poll(addr) = due {
+            if let Some(target) = self.targets.get_mut(&addr) {
+                target.due = None;
+            }
         }
         Some(due)
     }

@@ -1,6 +1,7 @@
 //! The call itself: one request, answered or turned into what is left to do.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use bytes::Bytes;
@@ -57,7 +58,7 @@ pub enum Outcome {
     Page(Page),
     /// Tell another node what this one holds, by [`Query::answer`](sync::Query::answer): the
     /// responder is deferred.
-    Sync(sync::Query),
+    Sync(Box<sync::Query>),
     /// Answer with the cluster's list of members: the responder is deferred.
     Members {
         /// What the asking node said of itself, to be told the cluster first.
@@ -347,7 +348,8 @@ fn compare(query: Option<sync::Query>, request: &Request<'_>, responder: Respond
     match query {
         Some(query) => {
             responder.defer();
-            Outcome::Sync(query)
+            // Boxed, or it would make every outcome twice as large.
+            Outcome::Sync(Box::new(query))
         }
         None => plain(responder, Status::BadRequest, "no such question\n"),
     }

@@ -39,7 +39,7 @@ pub struct Tlru<M, S = SeededState> {
 
 impl<M: Copy> Tlru<M> {
     /// An empty store whose hashes depend on `seed`: draw that at random where keys come from
-    /// strangers. Weighs [`by_size`], expires as [`Expiry::default`].
+    /// strangers. Weighs [`by_size`](crate::by_size), expires as [`Expiry::default`].
     #[must_use]
     pub fn new(bounds: Bounds, seed: u64) -> Self {
         Self::with_hasher(bounds, SeededState::new(seed))

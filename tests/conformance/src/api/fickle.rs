@@ -72,6 +72,15 @@ fn serve(
             write!(writer, "{kept}{length}\r\nZc-Node: 0000f1c1\r\n\r\n{text}").ok()?;
             continue;
         }
+        if target.starts_with("/_zc/") {
+            // It has nothing to compare.
+            write!(
+                writer,
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+            )
+            .ok()?;
+            continue;
+        }
         copies += 1;
         let answer = match temper {
             Temper::Breaks if copies % 3 == 0 => return None,

@@ -14,8 +14,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use zerocache_proto::cluster::{Action, Cluster, Event, Outcome, Pong, View, members_body};
-use zerocache_proto::http::{Options, Outgoing};
+use zerocache_proto::cluster::{
+    Action, Cluster, Event, Outcome, Pong, View, members_body, members_request,
+};
 use zerocache_proto::{Duration, Failure, Instant, NodeId};
 
 /// How often the machine's interfaces are looked at.
@@ -304,7 +305,7 @@ impl<R: Runtime> Task<R> {
                 addr,
                 deadline,
             } => self.work.push(Box::pin(async move {
-                let request = Outgoing::path(addr, "/ping", &Options::default());
+                let request = Pong::request(addr);
                 let answer = pool.exchange(addr, request, deadline, usize::MAX).await;
                 let pong =
                     answer
@@ -319,17 +320,11 @@ impl<R: Runtime> Task<R> {
                 addr,
                 hello,
                 deadline,
-            } => {
-                self.work.push(Box::pin(async move {
-                    let options = Options {
-                        node: hello.as_deref(),
-                        ..Options::default()
-                    };
-                    let request = Outgoing::path(addr, "/_zc/1/members", &options);
-                    let answer = pool.exchange(addr, request, deadline, usize::MAX).await;
-                    Done::Members(token, answer.map_err(|lost| lost.failure))
-                }));
-            }
+            } => self.work.push(Box::pin(async move {
+                let request = members_request(addr, hello.as_deref());
+                let answer = pool.exchange(addr, request, deadline, usize::MAX).await;
+                Done::Members(token, answer.map_err(|lost| lost.failure))
+            })),
             Action::Resolve { token, host, port } => {
                 let found = self.runtime.resolve(host, port);
                 self.work.push(Box::pin(async move {

@@ -231,21 +231,14 @@ impl Client {
                 token,
                 addr,
                 deadline,
-            } => {
-                let request = Outgoing::path(addr, "/ping", &Options::default());
-                (addr, request, Purpose::Ping(token), deadline)
-            }
+            } => (addr, Pong::request(addr), Purpose::Ping(token), deadline),
             Action::Members {
                 token,
                 addr,
                 hello,
                 deadline,
             } => {
-                let options = Options {
-                    node: hello.as_deref(),
-                    ..Options::default()
-                };
-                let request = Outgoing::path(addr, "/_zc/1/members", &options);
+                let request = cluster::members_request(addr, hello.as_deref());
                 (addr, request, Purpose::Members(token), deadline)
             }
         };
@@ -374,7 +367,8 @@ impl Client {
             self.forget(conn);
             return;
         }
-        match feed(&mut outbound.http, now.mono, bytes) {
+        outbound.http.handle_bytes(now.mono, bytes);
+        match outbound.http.poll_response() {
             None => {}
             Some(Ok(response)) => {
                 let exchange = outbound.exchange.take();
@@ -507,21 +501,4 @@ fn request(region: &Region, order: &Order, attempt: &Attempt) -> Outgoing {
             Outgoing::delete(addr, region, key, &options)
         }
     }
-}
-
-fn feed(http: &mut ClientConn, now: Instant, mut bytes: &[u8]) -> Option<Result<Response, Error>> {
-    if bytes.is_empty() {
-        http.handle_read(now, 0);
-    }
-    while !bytes.is_empty() {
-        let buf = http.read_buf();
-        let n = buf.len().min(bytes.len());
-        if n == 0 {
-            break;
-        }
-        buf[..n].copy_from_slice(&bytes[..n]);
-        http.handle_read(now, n);
-        bytes = &bytes[n..];
-    }
-    http.poll_response()
 }

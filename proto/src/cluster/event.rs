@@ -3,6 +3,7 @@
 use super::config::StaticPeer;
 use super::peer::Peer;
 use super::view::View;
+use crate::http::{Options, Outgoing};
 use crate::{Duration, Failure, Instant, NodeId, mdns};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -113,6 +114,12 @@ impl Pong {
         Self { rtt, node }
     }
 
+    /// `GET /ping`, whose answer [`read`](Self::read) judges.
+    #[must_use]
+    pub fn request(addr: SocketAddr) -> Outgoing {
+        Outgoing::path(addr, "/ping", &Options::default())
+    }
+
     /// Judges the answer to `GET /ping`: a node's is 200 and `pong`, an innocent bystander's is not.
     ///
     /// # Errors
@@ -154,6 +161,16 @@ impl Outcome {
             Err(failure) => Self::Failed(failure),
         }
     }
+}
+
+/// `GET /_zc/1/members`, with the `hello` of [`Action::Members`]; [`members_body`] judges the answer.
+#[must_use]
+pub fn members_request(addr: SocketAddr, hello: Option<&str>) -> Outgoing {
+    let options = Options {
+        node: hello,
+        ..Options::default()
+    };
+    Outgoing::path(addr, "/_zc/1/members", &options)
 }
 
 /// Judges the answer to `GET /_zc/1/members`, for [`Cluster::handle_members`](super::Cluster::handle_members).

@@ -31,7 +31,7 @@ pub use config::{
     MAX_MEMBERS_BODY, MAX_PEERS, MAX_PINGS, MAX_POLLS, MAX_REGIONS, MAX_SEED_ADDRS, MAX_SEEDS, Me,
     PING_DEADLINE, PING_EVERY, POLL_EVERY, RESOLVE_EVERY, StaticPeer,
 };
-pub use event::{Action, Down, Event, Outcome, Pong, members_body};
+pub use event::{Action, Down, Event, Outcome, Pong, members_body, members_request};
 pub use health::State;
 pub use machine::Cluster;
 pub use peer::{Peer, PeerInfo, Source};

@@ -130,6 +130,27 @@ impl ClientConn {
         self.advance();
     }
 
+    /// `bytes` that are in memory already, as far as they belong to the answer; none are EOF.
+    pub fn handle_bytes(&mut self, now: Instant, mut bytes: &[u8]) {
+        if bytes.is_empty() {
+            return self.handle_read(now, 0);
+        }
+        loop {
+            let room = self.read_buf();
+            let n = room.len().min(bytes.len());
+            let (Some(room), Some((taken, rest))) = (room.get_mut(..n), bytes.split_at_checked(n))
+            else {
+                return;
+            };
+            if n == 0 {
+                return;
+            }
+            room.copy_from_slice(taken);
+            self.handle_read(now, n);
+            bytes = rest;
+        }
+    }
+
     /// What to write to the socket, head then body; empty if nothing.
     #[must_use]
     pub fn write_buf(&self) -> &[u8] {

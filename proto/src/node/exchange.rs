@@ -8,8 +8,8 @@ use core::net::SocketAddr;
 
 use super::timers::Timers;
 use super::{ConnId, Node, Output, Timer};
-use crate::cluster::{Action, Outcome, Pong, members_body};
-use crate::http::{ClientConn, ClientLimits, Error, Options, Outgoing, Response};
+use crate::cluster::{Action, Outcome, Pong, members_body, members_request};
+use crate::http::{ClientConn, ClientLimits, Error, Outgoing, Response};
 use crate::op;
 use crate::sync::Question;
 use crate::{Duration, Failure, Instant, NodeId, Now};
@@ -186,26 +186,6 @@ impl Exchanges {
     }
 }
 
-impl Outbound {
-    /// Reads as much of `bytes` as belongs to the answer at hand.
-    fn feed(&mut self, now: Instant, mut bytes: &[u8]) -> Option<Result<Response, Error>> {
-        if bytes.is_empty() {
-            self.http.handle_read(now, 0);
-        }
-        while !bytes.is_empty() {
-            let buf = self.http.read_buf();
-            let n = buf.len().min(bytes.len());
-            if n == 0 {
-                break;
-            }
-            buf[..n].copy_from_slice(&bytes[..n]);
-            self.http.handle_read(now, n);
-            bytes = &bytes[n..];
-        }
-        self.http.poll_response()
-    }
-}
-
 impl Node {
     /// Makes a request.
     pub(super) fn begin(&mut self, now: Now, order: Order) {
@@ -228,7 +208,7 @@ impl Node {
                 deadline,
             } => Order {
                 addr,
-                request: Outgoing::path(addr, "/ping", &Options::default()),
+                request: Pong::request(addr),
                 deadline,
                 purpose: Purpose::Ping(token),
             },
@@ -237,18 +217,12 @@ impl Node {
                 addr,
                 hello,
                 deadline,
-            } => {
-                let options = Options {
-                    node: hello.as_deref(),
-                    ..Options::default()
-                };
-                Order {
-                    addr,
-                    request: Outgoing::path(addr, "/_zc/1/members", &options),
-                    deadline,
-                    purpose: Purpose::Members(token),
-                }
-            }
+            } => Order {
+                addr,
+                request: members_request(addr, hello.as_deref()),
+                deadline,
+                purpose: Purpose::Members(token),
+            },
         };
         self.begin(now, order);
     }
@@ -280,7 +254,8 @@ impl Node {
             self.exchanges.forget(conn);
             return;
         }
-        let result = outbound.feed(now.mono, bytes);
+        outbound.http.handle_bytes(now.mono, bytes);
+        let result = outbound.http.poll_response();
         match result {
             None => {}
             Some(Ok(response)) => {

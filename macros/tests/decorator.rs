@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::Notify;
 use zerocache::{Node, blocking, decorator};
 
 /// A node of `region`, and the client the region's functions are to use.
@@ -224,14 +225,16 @@ mod handover {
     use super::*;
 
     static RUNS: AtomicUsize = AtomicUsize::new(0);
+    static BEGUN: Notify = Notify::const_new();
+    static PANIC: Notify = Notify::const_new();
 
     #[zerocache::auto_zerocache("handover")]
     async fn second_time_lucky(panics: bool) -> usize {
         let run = RUNS.fetch_add(1, Relaxed);
         if run == 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            BEGUN.notify_one();
+            PANIC.notified().await;
             assert!(!panics, "the first one does");
-            std::future::pending::<()>().await;
         }
         run
     }
@@ -242,13 +245,13 @@ mod handover {
         for panics in [false, true] {
             RUNS.store(0, Relaxed);
             let first = tokio::spawn(second_time_lucky(panics));
-            while RUNS.load(Relaxed) == 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            BEGUN.notified().await;
             let second = tokio::spawn(second_time_lucky(panics));
             tokio::time::sleep(Duration::from_millis(20)).await;
             assert_eq!(RUNS.load(Relaxed), 1);
-            if !panics {
+            if panics {
+                PANIC.notify_one();
+            } else {
                 first.abort();
             }
             assert_eq!(second.await.unwrap(), 1);

@@ -117,5 +117,7 @@ def targets(rows):
         here, must, aim = (f"{number:,.{row.digits}f}" for number in (row.value, row.must, row.aim))
         if row.spread:
             here += f" ({row.spread[0]:.2f}-{row.spread[1]:.2f})"
+        if row.beside:
+            here += f" ({row.beside})"
         cells.append([row.about, here, sign + must, sign + aim, row.verdict()])
     return Table("targets", ["", "here (quartiles)", "must", "aim", "reached"], cells)

@@ -7,7 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// A round-trip time, smoothed as RFC 6298 §2 does: the first sample as it is, then an eighth of each.
+/// A round-trip time, smoothed as RFC 6298 §2 does: the first sample as it is, then an eighth of each;
+/// but half of one that is less than half as long, so that a peer that was slow for a while is not
+/// ranked far away for a minute after.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Smoothed(Option<Duration>);
 
@@ -15,7 +17,11 @@ impl Smoothed {
     pub(super) fn add(&mut self, sample: Duration) {
         self.0 = Some(match self.0 {
             None => sample,
-            Some(srtt) => srtt.saturating_sub(srtt / 8).saturating_add(sample / 8),
+            Some(srtt) => {
+                let part = if sample < srtt / 2 { 2 } else { 8 };
+                srtt.saturating_sub(srtt / part)
+                    .saturating_add(sample / part)
+            }
         });
     }
 
@@ -76,4 +82,32 @@ pub(super) fn differ(old: &[RegionView], new: &[RegionView]) -> bool {
         old.name == new.name && old.latency.abs_diff(new.latency) <= old.latency / 8
     };
     old.len() != new.len() || !old.iter().zip(new).all(alike)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(samples: &[u64]) -> Option<u64> {
+        let mut smoothed = Smoothed::default();
+        for ms in samples {
+            smoothed.add(Duration::from_millis(*ms));
+        }
+        smoothed
+            .value()
+            .and_then(|rtt| u64::try_from(rtt.as_micros()).ok())
+    }
+
+    #[test]
+    fn one_long_time_weighs_little_and_is_soon_forgotten() {
+        assert_eq!(after(&[]), None);
+        assert_eq!(after(&[40]), Some(40_000));
+        assert_eq!(after(&[40, 500]), Some(97_500));
+        assert_eq!(after(&[40, 500, 40]), Some(68_750));
+        assert_eq!(after(&[80, 64]), Some(78_000));
+        // Six tries that came to nothing, and four that did not.
+        let failed = [40, 500, 500, 500, 500, 500, 500];
+        assert!(after(&failed) > Some(290_000));
+        assert!(after(&[&failed[..], &[40; 4]].concat()) < Some(80_000));
+    }
 }

@@ -60,4 +60,6 @@ struct Held {
     incarnation: u32,
     version: Version,
     expires: zerocache_proto::Instant,
+    /// The true time at which it was seen.
+    at: u64,
 }

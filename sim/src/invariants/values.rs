@@ -4,7 +4,7 @@ use zerocache_proto::Version;
 use zerocache_proto::cache::{Shards as _, State};
 
 use super::Held;
-use crate::model::writer;
+use crate::model::{Operation, writer};
 use crate::sniff::{Asked, What, key_text};
 use crate::swarm::SECOND;
 use crate::world::World;
@@ -92,19 +92,28 @@ impl World {
             incarnation,
             version: record.version,
             expires: record.expires,
+            at: self.now,
         };
         let Some(old) = self.watch.held.insert((index, key), held) else {
             return;
         };
         let roomy = self.hosts[index].entries > 1_000;
         let lives = old.incarnation == incarnation && old.expires > mono;
-        if roomy && lives && record.version < old.version {
+        if roomy && lives && record.version < old.version && !self.may_have_expired(key, old.at) {
             let text = format!(
                 "host {index} goes back from {} to {} under k{key}",
                 old.version, record.version
             );
             self.violate("I5", text);
         }
+    }
+
+    /// Whether a value of this key has ended since: with it goes the version it had, and what is older
+    /// may come again.
+    fn may_have_expired(&self, key: u32, since: u64) -> bool {
+        let mut values = self.model.operations.iter().filter(|op| op.key == key);
+        let first = |op: &Operation| op.started + u64::from(op.ttl) * SECOND;
+        values.any(|op| op.expires >= since && first(op) <= self.now + SECOND)
     }
 
     /// One version of a key is one write, wherever it is.

@@ -20,11 +20,13 @@ pub mod op;
 pub mod service;
 pub mod sync;
 
+mod buggify;
 mod failure;
 mod id;
 mod rng;
 mod time;
 
+pub use buggify::{Buggify, Point};
 pub use failure::Failure;
 pub use id::{InvalidNodeId, InvalidRegion, InvalidVersion, NodeId, Region, Version};
 pub use node::Node;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zerocache_proto::Point;
+
 use crate::coverage::Coverage;
 use crate::run::Report;
 use crate::swarm::SECOND;
@@ -128,6 +130,15 @@ impl Batch {
         "slow peer",
         "stale copy",
     ];
+
+    /// All that is expected of a large batch: [`EXPECTED`](Self::EXPECTED), and each point of the core
+    /// where something rare is made to happen.
+    #[must_use]
+    pub fn expected() -> Vec<&'static str> {
+        let points = Point::ALL.map(Point::name);
+        let points = points.into_iter().filter(|_| cfg!(feature = "buggify"));
+        Self::EXPECTED.into_iter().chain(points).collect()
+    }
 
     /// What happened in fewer than one of a hundred runs, of what is expected to.
     #[must_use]

@@ -10,7 +10,7 @@ use zerocache_proto::cluster::{self, Action, Cluster, Event, Outcome, Pong, View
 use zerocache_proto::http::{ClientConn, ClientLimits, Error, Options, Outgoing, Response};
 use zerocache_proto::node::{ConnId, Input, Output};
 use zerocache_proto::op::{Attempt, Fetch, Kind, Phase, Rung, Turn, Verdict};
-use zerocache_proto::{Duration, Failure, Instant, NodeId, Now, Region, Rng};
+use zerocache_proto::{Buggify, Duration, Failure, Instant, NodeId, Now, Region, Rng};
 
 /// The most idle connections kept to one address.
 const IDLE_PER_HOST: usize = 32;
@@ -101,10 +101,12 @@ pub(crate) struct Client {
 impl Client {
     /// A client that begins to look for nodes.
     #[must_use]
-    pub(crate) fn new(now: Now, config: cluster::Config, seed: u64) -> Self {
+    pub(crate) fn new(now: Now, config: cluster::Config, seed: u64, rare: &Buggify) -> Self {
         let mut rng = Rng::new(seed);
+        rng.set_buggify(rare);
         let region = config.region.clone();
-        let cluster = Cluster::new(now.mono, config, rng.next_u64());
+        let mut cluster = Cluster::new(now.mono, config, rng.next_u64());
+        cluster.set_buggify(rare);
         let mut client = Self {
             view: cluster.view(),
             cluster,

@@ -35,6 +35,7 @@ mod multicast;
 mod net;
 mod plan;
 mod quiet;
+mod rare;
 mod run;
 mod shrink;
 mod sniff;

@@ -29,7 +29,7 @@ struct Arguments {
     seed: Option<u64>,
     seeds: (u64, u64),
     jobs: usize,
-    plan: fn(u64) -> Plan,
+    small: bool,
     options: Options,
     shrink: usize,
     failures: usize,
@@ -37,6 +37,14 @@ struct Arguments {
 }
 
 impl Arguments {
+    fn plan(&self, seed: u64) -> Plan {
+        if self.small {
+            Plan::small(seed)
+        } else {
+            Plan::seed(seed)
+        }
+    }
+
     fn read() -> Option<Self> {
         let mut read = Self {
             seed: std::env::var("SIM_SEED")
@@ -44,7 +52,7 @@ impl Arguments {
                 .and_then(|seed| seed.parse().ok()),
             seeds: (0, 1000),
             jobs: 1,
-            plan: Plan::seed,
+            small: false,
             options: Options::default(),
             shrink: 300,
             failures: 10,
@@ -53,7 +61,7 @@ impl Arguments {
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             if argument == "--small" {
-                read.plan = Plan::small;
+                read.small = true;
                 continue;
             }
             if argument == "--checked" {
@@ -96,7 +104,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, arguments: &Arguments) -> bool {
-    let plan = (arguments.plan)(seed);
+    let plan = arguments.plan(seed);
     println!("{:#?}", plan.knobs);
     let report = run(&plan, arguments.options);
     report.lines.iter().for_each(|line| println!("{line}"));
@@ -141,7 +149,8 @@ fn one(seed: u64, arguments: &Arguments) -> bool {
         .iter()
         .take(3)
         .for_each(|violation| println!("{violation}"));
-    println!("replay: cargo run --release -p zerocache-sim -- --seed {seed}");
+    let small = if arguments.small { "--small " } else { "" };
+    println!("replay: cargo run --release -p zerocache-sim -- {small}--seed {seed}");
     false
 }
 
@@ -164,11 +173,12 @@ fn many(arguments: &Arguments) -> bool {
         elapsed,
         batch.time as f64 / 1e9 / elapsed
     );
+    let small = if arguments.small { "--small " } else { "" };
     for (seed, what) in &batch.failed {
         println!("seed {seed}: {what}");
-        println!("    replay: cargo run --release -p zerocache-sim -- --seed {seed}");
+        println!("    replay: cargo run --release -p zerocache-sim -- {small}--seed {seed}");
     }
-    let missing = batch.missing(&Batch::EXPECTED);
+    let missing = batch.missing(&Batch::expected());
     let telling = batch.runs >= 1_000;
     if telling && !missing.is_empty() {
         println!("in less than one of a hundred runs: {missing:?}");
@@ -182,7 +192,10 @@ fn work(arguments: &Arguments, next: &AtomicU64, sum: &Mutex<Batch>, begun: Inst
         if seed >= arguments.seeds.1 || begun.elapsed().as_secs() >= arguments.seconds {
             return;
         }
-        let report = run(&(arguments.plan)(seed), arguments.options);
+        let report = run(&arguments.plan(seed), arguments.options);
+        if let Some(first) = report.violations.first() {
+            eprintln!("seed {seed}: {first}");
+        }
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         sum.add(seed, &report);
         if sum.runs % 500 == 0 {

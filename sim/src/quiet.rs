@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zerocache_proto::op::Kind;
-use zerocache_proto::{NodeId, Region};
+use zerocache_proto::{NodeId, Point, Region};
 
 use crate::host::Life;
 use crate::run::Figures;
@@ -67,11 +67,13 @@ impl World {
     }
 
     fn heal_all(&mut self) {
+        self.calm();
         self.net.heal();
         self.net.clogged = Hosts::default();
         self.net.slow.iter_mut().for_each(|rate| *rate = 0);
         self.net.resets = 0;
         self.disturbed();
+        self.bury();
         self.resume_all();
         for host in 0..self.hosts.len() {
             self.link_up(host);
@@ -352,6 +354,9 @@ impl World {
             "key given up by a queue",
             "eviction",
             "live peer put out",
+            Point::TwoTombstones.name(),
+            Point::HandoffOnePeer.name(),
+            Point::SyncRoundShort.name(),
         ];
         away.iter().all(|what| self.coverage.count(what) == 0)
             && self.knobs.skew_ms <= 50

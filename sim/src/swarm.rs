@@ -106,6 +106,8 @@ pub struct Knobs {
     pub op_ms: u64,
     /// The mix of faults.
     pub weights: Weights,
+    /// What makes rare branches of the core frequent ones, if anything does.
+    pub buggify: Option<u64>,
     /// Whether each node is held to the contract of machines at each turn.
     pub checked: bool,
 }
@@ -173,6 +175,8 @@ impl Knobs {
             fault_ms: source.pick(&[1_000, 3_000, 10_000, 30_000], 3_000),
             op_ms: source.pick(&[50, 200, 1_000, 5_000], 1_000),
             weights: Weights::draw(source),
+            // Half of the runs know the core as it is.
+            buggify: source.chance(500).then(|| source.bits()),
             checked: false,
             servers,
             clients,

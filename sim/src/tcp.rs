@@ -551,6 +551,15 @@ impl World {
         self.hosts[host].outs.clear();
     }
 
+    /// What the dead had sent is lost at last: else a goodbye may come from one who is back.
+    pub(crate) fn bury(&mut self) {
+        let dead = |end: &End| end.incarnation != self.hosts[end.host].incarnation;
+        let from_dead = |conn: &Conn| conn.ends[0].incarnation > 0 && dead(&conn.ends[0]);
+        let all = self.conns.iter().filter(|(_, conn)| from_dead(conn));
+        let ids: Vec<u64> = all.map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.reset(id));
+    }
+
     /// All connections of a host are reset at both ends.
     pub(crate) fn reset_all(&mut self, host: usize) {
         let of = |conn: &Conn| conn.ends.iter().any(|end| end.host == host);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zerocache_proto::cache::Bounds;
 use zerocache_proto::cluster::{self, Me, StaticPeer};
 use zerocache_proto::node::{Config, ConnId, Input, Output};
-use zerocache_proto::{NodeId, Now, Region, Rng, mdns};
+use zerocache_proto::{Buggify, NodeId, Now, Region, Rng, mdns};
 
 use crate::client::{Client, Order};
 use crate::clock::Clock;
@@ -17,6 +17,7 @@ use crate::host::{Happening, Host, Life, PORT, Process};
 use crate::invariants::{Violation, Watch};
 use crate::model::Model;
 use crate::net::Net;
+use crate::rare::buggify;
 use crate::sniff::{Asked, What};
 use crate::swarm::{Knobs, MS, SECOND};
 use crate::tcp::Conn;
@@ -70,6 +71,8 @@ pub(crate) struct World {
     pub(crate) overheard: Option<Arc<[u8]>>,
     /// Events so far.
     pub(crate) events: u64,
+    /// What makes rare branches of all nodes frequent ones.
+    pub(crate) buggify: Buggify,
 }
 
 impl World {
@@ -98,6 +101,7 @@ impl World {
             violations: Vec::new(),
             overheard: None,
             events: 0,
+            buggify: buggify(knobs.buggify),
             knobs: knobs.clone(),
             hosts,
         };
@@ -167,9 +171,11 @@ impl World {
                 config.cache.local = Bounds { entries, weight };
                 config.cache.remote = Bounds { entries, weight };
                 config.ack = self.knobs.ack;
+                config.buggify = self.buggify.clone();
                 Process::node(now, config, self.knobs.checked)
             } else {
-                Process::Client(Box::new(Client::new(now, cluster, seed)))
+                let rare = &self.buggify;
+                Process::Client(Box::new(Client::new(now, cluster, seed, rare)))
             }
         };
         let host = &mut self.hosts[index];
@@ -357,7 +363,10 @@ impl World {
             Happening::Bytes(name, bytes) => {
                 let whole = match name {
                     ConnId::In(id) => {
-                        self.hosts[index].gets_known &= self.conns.contains_key(&id);
+                        if !self.conns.contains_key(&id) {
+                            self.hosts[index].gets_known = false;
+                            self.watch.unseen_at = self.now;
+                        }
                         self.has_read(id, bytes.len() as u64)
                     }
                     ConnId::Out(_) => None,

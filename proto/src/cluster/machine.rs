@@ -11,7 +11,7 @@ use super::seeds::Seeds;
 use super::table::Table;
 use super::view::View;
 use crate::mdns::{self, Mdns};
-use crate::{Failure, Instant, NodeId, Region, Rng};
+use crate::{Buggify, Failure, Instant, NodeId, Point, Region, Rng};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -91,6 +91,16 @@ impl Cluster {
         }
     }
 
+    /// Decides with these points from now on.
+    pub fn set_buggify(&mut self, buggify: &Buggify) {
+        self.rng.set_buggify(buggify);
+        self.table.rng.set_buggify(buggify);
+        self.seeds.set_buggify(buggify);
+        if let Some(mdns) = &mut self.mdns {
+            mdns.set_buggify(buggify);
+        }
+    }
+
     /// The latest view.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
@@ -163,7 +173,11 @@ impl Cluster {
             // each other of it for ever.
             let sound = |entry: &&Entry| !entry.health.overdue();
             let routable = self.table.routable().into_iter().filter(sound);
-            for entry in routable.take(MAX_MEMBERS - 1) {
+            let most = match self.rng.hits(Point::MembersShort) {
+                true => 1,
+                false => MAX_MEMBERS - 1,
+            };
+            for entry in routable.take(most) {
                 members::write(&mut body, &entry.peer);
             }
         }
@@ -268,6 +282,7 @@ impl Cluster {
     pub fn handle_members(&mut self, now: Instant, token: u64, result: Result<&[u8], Failure>) {
         match self.exchanges.end(token) {
             Some(Exchange::Seed(addr)) => self.seed_answered(now, addr, result),
+            Some(Exchange::Poll(_)) if self.rng.hits(Point::MembersUnread) => {}
             Some(Exchange::Poll(addr)) => {
                 if let Some((first, others)) = result.ok().and_then(members::parse) {
                     self.learn(now, addr, Source::Learned, first, others);

@@ -8,7 +8,7 @@
 //! ```
 
 use super::config::{MAX_SEED_ADDRS, MAX_SEEDS, POLL_EVERY, POLL_FIRST, RESOLVE_EVERY, StaticPeer};
-use crate::{Duration, Instant, NodeId, Region, Rng};
+use crate::{Buggify, Duration, Instant, NodeId, Region, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -80,6 +80,10 @@ impl Seeds {
             }
         }
         seeds
+    }
+
+    pub(super) fn set_buggify(&mut self, buggify: &Buggify) {
+        self.rng.set_buggify(buggify);
     }
 
     /// Whether each static peer has been tried once, with whatever result.

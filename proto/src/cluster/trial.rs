@@ -6,7 +6,7 @@ use super::health::{Health, State};
 use super::peer::{Entry, Peer, Proof, Source};
 use super::rank::Smoothed;
 use super::table::{Change, Table};
-use crate::{Duration, Failure, Instant, NodeId};
+use crate::{Duration, Failure, Instant, NodeId, Point};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -100,6 +100,9 @@ impl Table {
         self.dirty |= entry.health.overdue();
         let back = entry.health.succeed();
         entry.ping_at = now + entry.health.pause(every, &mut self.rng);
+        if self.rng.hits(Point::ProbeEarly) {
+            entry.ping_at = now + Duration::from_millis(10);
+        }
         // An answer to a ping sent before a goodbye was heard says nothing about it.
         match entry
             .goodbye
@@ -177,7 +180,10 @@ impl Table {
         if entry.health.failures() == 2 && entry.routable() && entry.lease(Source::Mdns).is_some() {
             self.changes.push_back(Change::Verify(id));
         }
-        let pause = entry.health.pause(every, &mut self.rng);
+        let mut pause = entry.health.pause(every, &mut self.rng);
+        if self.rng.hits(Point::ProbeLate) {
+            pause += Duration::from_millis(500);
+        }
         if ping || fresh {
             entry.ping_at = now + pause;
         }

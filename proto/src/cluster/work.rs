@@ -13,7 +13,7 @@ use super::table::Change;
 use super::view::View;
 use super::{members, rank};
 use crate::mdns::{self, Mdns};
-use crate::{Failure, Instant, NodeId};
+use crate::{Failure, Instant, NodeId, Point};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -193,7 +193,8 @@ impl Cluster {
     fn meet(&mut self, peer: &Peer) {
         let hearsay = |entry: &Entry| entry.sources().eq([Source::Learned]);
         let stranger = peer.capable && self.table.entry(peer.id).is_some_and(hearsay);
-        if self.me.is_some() && stranger && self.strangers.len() < MAX_PEERS {
+        let greets = self.me.is_some() && !self.rng.hits(Point::StrangerUngreeted);
+        if greets && stranger && self.strangers.len() < MAX_PEERS {
             self.strangers.push_back(peer.addr);
         }
     }
@@ -296,7 +297,9 @@ impl Cluster {
         if now < self.others_at || !self.exchanges.may_poll() {
             return;
         }
-        self.others_at = now + self.rng.jitter(POLL_EVERY, 20);
+        let soon = self.rng.hits(Point::PollSoon);
+        let wait = if soon { PUBLISH_EVERY } else { POLL_EVERY };
+        self.others_at = now + self.rng.jitter(wait, 20);
         let able = |entry: &&Entry| entry.routable() && entry.peer.capable;
         let mut able: Vec<SocketAddr> = self
             .table
@@ -319,7 +322,8 @@ impl Cluster {
     fn ask_members(&mut self, now: Instant, exchange: Exchange, addr: SocketAddr) {
         let deadline = now + POLL_DEADLINE;
         let token = self.exchanges.begin(exchange, deadline);
-        let hello = self.hello().filter(|_| self.listening());
+        let says = self.listening() && !self.rng.hits(Point::HelloLeftOut);
+        let hello = self.hello().filter(|_| says);
         self.actions.push_back(Action::Members {
             token,
             addr,

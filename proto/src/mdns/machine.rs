@@ -16,7 +16,7 @@ use super::prober::Phase;
 use super::responder::{Asker, PORT, is_own};
 use super::zone::Zone;
 use super::{Config, Datagram, Destination, Event, Interface, Service, Stats, Transmit};
-use crate::{Instant, NodeId};
+use crate::{Buggify, Instant, NodeId, Point};
 
 /// Interfaces served; more are ignored.
 const MAX_INTERFACES: usize = 64;
@@ -60,6 +60,11 @@ impl Mdns {
         };
         mdns.own_addresses();
         mdns
+    }
+
+    /// Decides with these points from now on.
+    pub fn set_buggify(&mut self, buggify: &Buggify) {
+        self.common.rng.set_buggify(buggify);
     }
 
     /// The service announced, with its id of the moment.
@@ -289,7 +294,11 @@ impl Mdns {
             link.tie_break(now, query, &mut self.common);
         }
         // Only from the group: a hint costs everybody who takes it a packet.
-        if datagram.multicast && self.browser.misses(query, datagram.interface, &self.common) {
+        let misses = || {
+            let misses = self.browser.misses(query, datagram.interface, &self.common);
+            misses && !self.common.rng.hits(Point::HintIgnored)
+        };
+        if datagram.multicast && misses() {
             link.take_hint(now, &mut self.common);
         }
         let asker = Asker {
@@ -337,7 +346,8 @@ impl Mdns {
             }
         }
         for (interface, asks) in asks {
-            let known = if asks.contains(&Ask::Service) {
+            let lists = !self.common.rng.hits(Point::KnownAnswersLeftOut);
+            let known = if lists && asks.contains(&Ask::Service) {
                 self.browser.cache.known(now, interface)
             } else {
                 alloc::vec::Vec::new()

@@ -14,7 +14,7 @@ use super::packet;
 use super::schedule::after;
 use super::zone::{Record, Records, Zone};
 use super::{Datagram, Destination};
-use crate::{Duration, Instant};
+use crate::{Duration, Instant, Point};
 
 /// Shared records wait, so that answers of many do not collide.
 const SHARED_WAIT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
@@ -235,6 +235,10 @@ impl Link {
     }
 
     fn queue_answers(&mut self, now: Instant, records: Records, common: &mut Common) {
+        // As if another had just said it, or the asker knew.
+        if !records.is_empty() && common.rng.hits(Point::KnownAnswerSuppressed) {
+            return;
+        }
         let (mut shared, mut unique) = (Records::NONE, Records::NONE);
         for record in records.iter() {
             if record.is_shared() {

@@ -12,7 +12,7 @@ use crate::cluster::{Action, Outcome, Pong, members_body, members_request};
 use crate::http::{ClientConn, ClientLimits, Error, Outgoing, Response};
 use crate::op;
 use crate::sync::Question;
-use crate::{Duration, Failure, Instant, NodeId, Now};
+use crate::{Buggify, Duration, Failure, Instant, NodeId, Now, Point};
 
 /// Connections kept to one address for the next request.
 const MAX_IDLE: usize = 4;
@@ -79,15 +79,17 @@ pub(super) struct Exchanges {
     conns: BTreeMap<u64, Outbound>,
     idle: BTreeMap<SocketAddr, Vec<u64>>,
     next: u64,
+    buggify: Buggify,
 }
 
 impl Exchanges {
-    pub(super) const fn new(limits: ClientLimits) -> Self {
+    pub(super) const fn new(limits: ClientLimits, buggify: Buggify) -> Self {
         Self {
             limits,
             conns: BTreeMap::new(),
             idle: BTreeMap::new(),
             next: 0,
+            buggify,
         }
     }
 
@@ -99,7 +101,11 @@ impl Exchanges {
         timers: &mut Timers<Timer>,
         output: &mut VecDeque<Output>,
     ) {
-        let kept = self.idle.get_mut(&order.addr).and_then(Vec::pop);
+        let mut kept = self.idle.get_mut(&order.addr).and_then(Vec::pop);
+        if kept.is_some() && self.buggify.hits(Point::PoolDropped) {
+            let dropped = kept.take().into_iter();
+            dropped.for_each(|conn| self.drop_idle(conn, output));
+        }
         let exchange = Exchange {
             order,
             started: now,
@@ -165,13 +171,19 @@ impl Exchanges {
         let exchange = outbound.exchange.take();
         let addr = outbound.addr;
         let idle = self.idle.entry(addr).or_default();
-        if outbound.http.is_reusable() && idle.len() < MAX_IDLE {
+        let keeps = outbound.http.is_reusable() && idle.len() < MAX_IDLE;
+        if keeps && !self.buggify.hits(Point::IdleClosed) {
             idle.push(conn);
         } else {
             output.push_back(Output::Close(ConnId::Out(conn)));
             self.forget(conn);
         }
         exchange
+    }
+
+    fn drop_idle(&mut self, conn: u64, output: &mut VecDeque<Output>) {
+        output.push_back(Output::Close(ConnId::Out(conn)));
+        self.forget(conn);
     }
 
     fn forget(&mut self, conn: u64) -> Option<Exchange> {

@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use super::{ConnId, Node, Output, Timer, Work};
 use crate::http::{ContentType, HttpDate, Reply, ServerConn, Status};
 use crate::service::{Context, Outcome, call};
-use crate::{Instant, Now};
+use crate::sync::MAX_PAGE;
+use crate::{Instant, Now, Point};
 
 /// Bytes kept that a connection does not take yet, because an answer is still due; one that sends
 /// more is closed.
@@ -65,7 +66,9 @@ impl Node {
         inbound.ended |= bytes.is_empty();
         let mut rest = bytes;
         if inbound.waiting.is_empty() {
-            let taken = inbound.feed(now.mono, rest);
+            let one = self.rng.hits(Point::ReadByte);
+            let part = if one { 1 } else { rest.len() };
+            let taken = inbound.feed(now.mono, rest.get(..part).unwrap_or_default());
             rest = rest.get(taken..).unwrap_or_default();
         }
         inbound.waiting.extend_from_slice(rest);
@@ -143,8 +146,13 @@ impl Node {
             let Some((request, responder)) = inbound.http.poll_request(now.mono) else {
                 return;
             };
+            let coarse = match self.rng.hits(Point::CoarseClock) {
+                true => now.unix_ms % 100,
+                false => 0,
+            };
+            let unix_ms = now.unix_ms - coarse;
             let cx = Context {
-                now,
+                now: Now { unix_ms, ..now },
                 shards: &self.shards,
                 view: &self.view,
                 stage,
@@ -167,10 +175,15 @@ impl Node {
                 return self.spread(now, write, waiting);
             }
             Outcome::Page(page) => page.reply(&self.facts(now)),
-            Outcome::Sync(query) => query.answer(now, &self.shards, self.sync.is_settled()),
+            Outcome::Sync(query) => {
+                let one = self.rng.hits(Point::SyncPageOfOne);
+                let size = if one { 0 } else { MAX_PAGE };
+                query.answer_in_pages(now, &self.shards, self.sync.is_settled(), size)
+            }
             Outcome::Members { hello } => {
                 let from = self.inbound.get(&conn).map(|inbound| inbound.from.ip());
-                if let Some((hello, from)) = hello.zip(from) {
+                let heard = !self.rng.hits(Point::HelloUnheard);
+                if let Some((hello, from)) = hello.zip(from).filter(|_| heard) {
                     self.cluster.handle_hello(now.mono, from, hello.as_bytes());
                 }
                 let members = self.cluster.members();

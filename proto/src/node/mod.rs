@@ -60,7 +60,7 @@ use crate::http::{ClientLimits, Limits};
 use crate::op::{Ack, Handoff, HandoffLimits};
 use crate::service::{Facts, Stage};
 use crate::sync::{self, AntiEntropy};
-use crate::{Duration, Failure, Instant, NodeId, Now, Rng, mdns};
+use crate::{Buggify, Duration, Failure, Instant, NodeId, Now, Point, Rng, mdns};
 
 use exchange::Exchanges;
 use inbound::Inbound;
@@ -92,6 +92,8 @@ pub struct Config {
     pub ack: Ack,
     /// What all its chance follows from.
     pub seed: u64,
+    /// Which rare branches it is made to take.
+    pub buggify: Buggify,
 }
 
 impl Config {
@@ -111,6 +113,27 @@ impl Config {
             sync: sync::Limits::default(),
             ack: Ack::default(),
             seed,
+            buggify: Buggify::OFF,
+        }
+    }
+
+    /// Some of its bounds are as small as they can be.
+    fn shrink(&mut self) {
+        let hits = |point| self.buggify.hits(point);
+        if hits(Point::TwoTombstones) {
+            self.cache.tombstones.entries = 2;
+        }
+        if hits(Point::HandoffOnePeer) {
+            self.handoff.peers = 1;
+        }
+        if hits(Point::HandoffTwoKeys) {
+            self.handoff.keys = 2;
+        }
+        if hits(Point::HandoffWindow) {
+            self.handoff.window = 1;
+        }
+        if hits(Point::SyncRoundShort) {
+            self.sync.records = 5;
         }
     }
 }
@@ -259,8 +282,10 @@ pub struct Node {
 impl Node {
     /// A node that has just begun and knows nobody.
     #[must_use]
-    pub fn new(now: Now, config: Config) -> Self {
+    pub fn new(now: Now, mut config: Config) -> Self {
+        config.shrink();
         let mut rng = Rng::new(config.seed);
+        rng.set_buggify(&config.buggify);
         let region = config.cluster.region.clone();
         let mut facts = Facts::new(region);
         facts
@@ -269,7 +294,12 @@ impl Node {
         // As many as the embedder accepts.
         facts.connections.limit = u64::MAX;
         facts.queues.limit = config.handoff.peers.saturating_mul(config.handoff.keys) as u64;
-        let cluster = Cluster::new(now.mono, config.cluster, rng.next_u64());
+        let mut cluster = Cluster::new(now.mono, config.cluster, rng.next_u64());
+        cluster.set_buggify(&config.buggify);
+        let mut handoff = Handoff::new(config.handoff, rng.next_u64());
+        handoff.set_buggify(&config.buggify);
+        let mut sync = AntiEntropy::new(cluster.view(), config.sync, rng.next_u64());
+        sync.set_buggify(&config.buggify);
         let mut client = config.client;
         // What another node tells of one record must come through, however large that is.
         let record = config.cache.max_value.saturating_add(sync::PAGE_OVERHEAD);
@@ -277,11 +307,11 @@ impl Node {
         let mut node = Self {
             view: cluster.view(),
             shards: Unsharded::new(config.cache),
-            handoff: Handoff::new(config.handoff, rng.next_u64()),
-            sync: AntiEntropy::new(cluster.view(), config.sync, rng.next_u64()),
+            handoff,
+            sync,
             cluster,
             inbound: BTreeMap::new(),
-            exchanges: Exchanges::new(client),
+            exchanges: Exchanges::new(client, config.buggify),
             spreads: BTreeMap::new(),
             next_spread: 0,
             timers: Timers::new(),
@@ -480,8 +510,10 @@ impl Node {
         let mut due = self.next_expiry()?;
         if due.max(self.expired_at + EXPIRE_PAUSE) <= now.mono {
             self.expired_at = now.mono;
+            let one = self.rng.hits(Point::ExpireOne);
+            let budget = if one { 1 } else { EXPIRE_BUDGET };
             self.shards.for_each(|shard| {
-                shard.expire(now, EXPIRE_BUDGET);
+                shard.expire(now, budget);
             });
             due = self.next_expiry()?;
         }

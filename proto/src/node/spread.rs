@@ -7,7 +7,7 @@ use super::{Node, Timer, Work};
 use crate::cache::Shards as _;
 use crate::op::{Fanout, FanoutEvent, Resend};
 use crate::service::Write;
-use crate::{Failure, Now};
+use crate::{Failure, Now, Point};
 
 /// Spreads under way at a time; a write beyond that waits in the peers' queues.
 pub(super) const MAX_SPREADS: usize = 1024;
@@ -24,7 +24,7 @@ pub(super) struct Spread {
 impl Node {
     /// Begins to spread a write.
     pub(super) fn spread(&mut self, now: Now, write: Write, waiting: Option<u64>) {
-        if self.spreads.len() >= MAX_SPREADS {
+        if self.spreads.len() >= MAX_SPREADS || self.rng.hits(Point::SpreadsFull) {
             let key = Arc::from(&*write.key);
             for (peer, recurse) in write.receivers(&self.view) {
                 self.handoff

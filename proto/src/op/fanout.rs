@@ -11,7 +11,7 @@
 //! All copies fly at once and none waits for another; the spread goes on behind the acknowledgement.
 
 use crate::cluster::{Peer, View};
-use crate::{Duration, Failure, Instant, NodeId, Rng};
+use crate::{Duration, Failure, Instant, NodeId, Point, Rng};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -365,7 +365,9 @@ impl Fanout {
         } else {
             self.pending_local
         };
-        if pending == 0 {
+        // Late is in time: `ack_at` is still to come.
+        let late = self.ack_at.is_some() && self.rng.hits(Point::AckLate);
+        if pending == 0 && !late {
             self.acknowledge();
         }
     }

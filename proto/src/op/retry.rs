@@ -10,7 +10,7 @@
 //! and a key waits once. When a queue is full the oldest store is dropped before any removal, since a
 //! lost removal would let the value live on.
 
-use crate::{Duration, Failure, Instant, NodeId, Rng};
+use crate::{Buggify, Duration, Failure, Instant, NodeId, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
@@ -130,6 +130,11 @@ impl Handoff {
             serial: 0,
             dropped: 0,
         }
+    }
+
+    /// Decides with these points from now on.
+    pub fn set_buggify(&mut self, buggify: &Buggify) {
+        self.rng.set_buggify(buggify);
     }
 
     /// `peer` has not got the latest write of `key`.

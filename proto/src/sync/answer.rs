@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::wire::{Body, DigestBody, PageRecord, PageWriter};
-use super::{Buckets, MAX_SCANNED, MIN_LIFE, Query, SCANNED_AT_ONCE, What};
+use super::{Buckets, MAX_PAGE, MAX_SCANNED, MIN_LIFE, Query, SCANNED_AT_ONCE, What};
 use crate::Now;
 use crate::cache::{Digest, Position, Record, Shards, State, Value, bucket_of, key_hash};
 use crate::http::{ContentType, Reply, Status};
@@ -23,14 +23,25 @@ impl Query {
     ///
     /// No more is looked at or copied in one go than a look-up can wait for.
     pub fn answer<S: Shards>(&self, now: Now, shards: &S, settled: bool) -> Reply {
+        self.answer_in_pages(now, shards, settled, MAX_PAGE)
+    }
+
+    /// The answer, in pages of about so many bytes, of one record at least.
+    pub(crate) fn answer_in_pages<S: Shards>(
+        &self,
+        now: Now,
+        shards: &S,
+        settled: bool,
+        size: usize,
+    ) -> Reply {
         let body = match self {
             Self::Digest => digest(shards, settled).encode(),
             Self::Page {
                 what,
                 from,
                 buckets,
-            } => page(now, shards, *what, *from, buckets),
-            Self::Picked { at } => picked(now, shards, at),
+            } => page(Filling::new(now, *what, size), shards, *from, buckets),
+            Self::Picked { at } => picked(Filling::new(now, What::Values, size), shards, at),
         };
         Reply::Page(Status::Ok, ContentType::Bytes, body.into())
     }
@@ -53,8 +64,8 @@ pub(super) fn digest<S: Shards>(shards: &S, settled: bool) -> DigestBody {
     body
 }
 
-fn page<S: Shards>(now: Now, shards: &S, what: What, from: u64, buckets: &Buckets) -> Vec<u8> {
-    let mut page = Filling::new(now, what);
+fn page<S: Shards>(mut page: Filling, shards: &S, from: u64, buckets: &Buckets) -> Vec<u8> {
+    let now = page.now;
     let (mut number, at) = split(from);
     let mut from = at;
     let mut budget = MAX_SCANNED;
@@ -86,8 +97,8 @@ fn page<S: Shards>(now: Now, shards: &S, what: What, from: u64, buckets: &Bucket
     page.finish(None)
 }
 
-fn picked<S: Shards>(now: Now, shards: &S, at: &[u64]) -> Vec<u8> {
-    let mut page = Filling::new(now, What::Values);
+fn picked<S: Shards>(mut page: Filling, shards: &S, at: &[u64]) -> Vec<u8> {
+    let now = page.now;
     for global in at {
         let (number, position) = split(*global);
         let Some(position) = position else {
@@ -120,9 +131,9 @@ struct Filling {
 }
 
 impl Filling {
-    fn new(now: Now, what: What) -> Self {
+    fn new(now: Now, what: What, size: usize) -> Self {
         Self {
-            writer: PageWriter::new(),
+            writer: PageWriter::new(size),
             now,
             what,
             full: false,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use super::{Ask, Limits, Query, Round, Schedule, State, Verdict};
 use crate::cache::Shards;
 use crate::cluster::{Event, Peer, View};
-use crate::{Failure, Instant, Now};
+use crate::{Buggify, Failure, Instant, Now, Point};
 
 /// A node's comparing with others.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct AntiEntropy {
     /// Names the question under way, which its answer has to.
     serial: u64,
     facts: SyncFacts,
+    buggify: Buggify,
 }
 
 /// What it has come to so far.
@@ -60,7 +61,14 @@ impl AntiEntropy {
             round: None,
             serial: 0,
             facts: SyncFacts::default(),
+            buggify: Buggify::OFF,
         }
+    }
+
+    /// Decides with these points from now on.
+    pub fn set_buggify(&mut self, buggify: &Buggify) {
+        self.schedule.set_buggify(buggify);
+        self.buggify = buggify.clone();
     }
 
     /// How far it is, and what it took.
@@ -99,7 +107,11 @@ impl AntiEntropy {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Question> {
         if self.round.is_none() {
             let peer = self.schedule.poll_start(now)?;
-            self.round = Some(Round::new(now, peer, self.limits));
+            let mut round = Round::new(now, peer, self.limits);
+            if self.buggify.hits(Point::DigestDiffers) {
+                round.distrust();
+            }
+            self.round = Some(round);
         }
         let round = self.round.as_mut()?;
         let Ask { query, deadline } = round.poll_transmit(now)?;

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use super::{Ended, Verdict};
 use crate::cluster::{Peer, View};
-use crate::{Duration, Instant, NodeId, Region, Rng};
+use crate::{Buggify, Duration, Instant, NodeId, Point, Region, Rng};
 
 /// How often a node compares with another one, give or take half.
 const EVERY: Duration = Duration::from_secs(60);
@@ -234,7 +234,14 @@ impl Schedule {
         }
     }
 
+    /// Decides with these points from now on.
+    pub fn set_buggify(&mut self, buggify: &Buggify) {
+        self.rng.set_buggify(buggify);
+    }
+
     fn plan(&mut self, now: Instant, wait: Duration) {
+        let soon = self.rng.hits(Point::SyncSoon);
+        let wait = if soon { wait.min(AT_ONCE) } else { wait };
         let wait = self.rng.jitter(wait, 50);
         if !self.over {
             self.next = Some(now + wait);

@@ -4,7 +4,6 @@
 
 use alloc::vec::Vec;
 
-use super::MAX_PAGE;
 use crate::cache::{BUCKETS, Digest};
 use crate::http::Target;
 use crate::{NodeId, Region, Version};
@@ -124,18 +123,21 @@ pub enum Body<'a> {
 /// A page in the making.
 pub(super) struct PageWriter {
     out: Vec<u8>,
+    limit: usize,
     position: u64,
     /// Where the name of the last record's origin is in `out`.
     origin: (usize, usize),
 }
 
 impl PageWriter {
-    pub(super) fn new() -> Self {
+    /// A page of at most so many bytes, or one record.
+    pub(super) fn new(limit: usize) -> Self {
         let mut out = Vec::with_capacity(4096);
         out.extend_from_slice(&[VERSION, 0, 0, 0, 0, 0, 0, 0]);
         out.extend_from_slice(&END.to_be_bytes());
         Self {
             out,
+            limit,
             position: 0,
             origin: (0, 0),
         }
@@ -153,7 +155,7 @@ impl PageWriter {
     pub(super) fn fits(&self, key: usize, value: usize) -> bool {
         let size = [key, value, Region::MAX_LEN, NUMBERS];
         let size = size.into_iter().fold(self.out.len(), usize::saturating_add);
-        self.is_empty() || size <= MAX_PAGE
+        self.is_empty() || size <= self.limit
     }
 
     /// Adds a record that lies behind those before it. The value's bytes, if there are any, may also

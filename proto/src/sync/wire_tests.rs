@@ -1,5 +1,6 @@
 use super::*;
 use crate::cache::key_hash;
+use crate::sync::MAX_PAGE;
 use proptest::prelude::*;
 use std::vec;
 
@@ -36,7 +37,7 @@ fn records() -> [PageRecord<'static>; 4] {
 }
 
 fn page(records: &[PageRecord<'_>], next: Option<u64>) -> Vec<u8> {
-    let mut page = PageWriter::new();
+    let mut page = PageWriter::new(MAX_PAGE);
     for record in records {
         let len = match record.body {
             Body::Value { value, .. } => value.len(),

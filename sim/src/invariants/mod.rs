@@ -47,6 +47,8 @@ pub(crate) struct Watch {
     held: BTreeMap<(usize, u32), Held>,
     /// When each process last multicast each answer.
     said: BTreeMap<(usize, u32, Vec<u8>), u64>,
+    /// When a process last read what had waited on a connection lost meanwhile: nobody knows what that was.
+    pub(crate) unseen_at: u64,
     /// Copies sent since counting began: to how many each version went, by receiver.
     pub(crate) copies: Option<BTreeMap<Version, BTreeMap<usize, u32>>>,
     /// Whom each client asked first, while that is counted.

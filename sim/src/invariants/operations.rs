@@ -6,7 +6,7 @@ use zerocache_proto::{Duration, Failure};
 use crate::client::Done;
 use crate::model::{Operation, value, writer};
 use crate::sniff::{Asked, What};
-use crate::swarm::MS;
+use crate::swarm::{MS, SECOND};
 use crate::world::World;
 
 /// The longest an operation may take.
@@ -152,7 +152,11 @@ impl World {
         // What is on its way when its life ends still arrives.
         let late = done.took.as_nanos() as u64;
         let drift = u64::from(written.ttl) * 1_000 * MS / 1_000_000 * self.knobs.drift_ppm * 2;
-        if self.now > written.expires + late + drift + MS {
+        let unseen = match self.watch.unseen_at {
+            at if at > written.started => at + u64::from(written.ttl) * SECOND,
+            _ => 0,
+        };
+        if self.now > written.expires.max(unseen) + late + drift + MS {
             let text = format!(
                 "operation {} of host {client} read {written:?} {} ms after its life",
                 done.op,

@@ -97,7 +97,8 @@ impl World {
         let Some(old) = self.watch.held.insert((index, key), held) else {
             return;
         };
-        let roomy = self.hosts[index].entries > 1_000;
+        // What it has had to forget may come again.
+        let roomy = self.hosts[index].entries > 1_000 && !self.forgets();
         let lives = old.incarnation == incarnation && old.expires > mono;
         if roomy && lives && record.version < old.version && !self.may_have_expired(key, old.at) {
             let text = format!(

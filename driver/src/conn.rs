@@ -8,6 +8,7 @@ use crate::life::Stage;
 use crate::runtime::{Runtime, Stream as _};
 use crate::shared::Shared;
 use crate::spread::Spread;
+use crate::syncing;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use zerocache_proto::cluster::View;
 use zerocache_proto::http::{ContentType, HttpDate, Reply, ServerConn, Status};
 use zerocache_proto::op::Fanout;
 use zerocache_proto::service::{self, Context, Outcome, Write};
+use zerocache_proto::sync::Lookup;
 use zerocache_proto::{Now, Rng};
 
 /// Requests answered in a turn, before the connection lets others have the thread.
@@ -39,9 +41,9 @@ pub(crate) struct Conn<R: Runtime> {
     wall: Wall,
     view: Arc<View>,
     bodies: Share,
-    /// The write being acknowledged, and the answer it will get.
-    pending: Option<(Spread<R>, Reply)>,
-    /// For how long that is waited for.
+    /// What the answer to the request at hand waits for.
+    pending: Option<Pending<R>>,
+    /// For how long copies are waited for.
     patience: Alarm<R>,
     /// The write half has been shut down; the peer is heard out.
     lingering: bool,
@@ -49,6 +51,14 @@ pub(crate) struct Conn<R: Runtime> {
     date: u64,
     alarm: Alarm<R>,
     rng: Rng,
+}
+
+/// What an answer waits for.
+enum Pending<R: Runtime> {
+    /// The copies of a write, and then this is the answer.
+    Copies(Spread<R>, Reply),
+    /// Another node, which may hold what is asked for.
+    Lookup(Pin<Box<dyn Future<Output = Reply> + Send>>),
 }
 
 /// What a read or a write came to.
@@ -200,17 +210,22 @@ impl<R: Runtime> Conn<R> {
         }
     }
 
-    /// Answers the write whose copies have arrived; says whether it did.
+    /// Answers the write whose copies have arrived, or the read another node was asked about; says
+    /// whether it did.
     fn acknowledge(&mut self, cx: &mut task::Context<'_>, now: Now) -> bool {
-        let Some((spread, _)) = &mut self.pending else {
+        let reply = match &mut self.pending {
+            None => return false,
+            Some(Pending::Copies(spread, reply)) => {
+                let acked = spread.poll_acked(cx, &mut self.patience);
+                acked.map(|()| reply.clone())
+            }
+            Some(Pending::Lookup(lookup)) => lookup.as_mut().poll(cx),
+        };
+        let Poll::Ready(reply) = reply else {
             return false;
         };
-        if spread.poll_acked(cx, &mut self.patience).is_pending() {
-            return false;
-        }
-        if let Some((_, reply)) = self.pending.take() {
-            self.http.respond(now.mono, reply);
-        }
+        self.pending = None;
+        self.http.respond(now.mono, reply);
         true
     }
 
@@ -228,6 +243,7 @@ impl<R: Runtime> Conn<R> {
                 view: &self.view,
                 stage: self.node.stage(),
                 ack: self.node.ack,
+                warming: !self.node.syncing.is_settled(),
             };
             let outcome = service::call(context, request, responder);
             self.carry_out(now, outcome);
@@ -247,6 +263,10 @@ impl<R: Runtime> Conn<R> {
                 let reply = page.reply(&self.node.facts());
                 self.http.respond(now.mono, reply);
             }
+            Outcome::LookUp { key } => match syncing::look_up(self.node.clone(), &key) {
+                Some(lookup) => self.pending = Some(Pending::Lookup(Box::pin(lookup))),
+                None => self.http.respond(now.mono, Lookup::MISS),
+            },
             Outcome::Sync(query) => {
                 let settled = self.node.syncing.is_settled();
                 let reply = query.answer(now, &self.node.cache, settled);
@@ -283,7 +303,7 @@ impl<R: Runtime> Conn<R> {
         let (view, node) = (self.view.clone(), self.node.clone());
         let fanout = Fanout::new(now.mono, view, write.scope, node.ack, self.rng.fork());
         let spread = Spread::begin(node, now.mono, write, fanout);
-        self.pending = reply.map(|status| (spread, Reply::Status(status)));
+        self.pending = reply.map(|status| Pending::Copies(spread, Reply::Status(status)));
     }
 
     /// Writes what there is to write, and says how much the socket took; nothing if the connection is over.

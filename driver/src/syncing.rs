@@ -10,9 +10,11 @@ use crate::spread;
 use futures_util::task::AtomicWaker;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::cluster::{Cluster, Event, Outcome, View};
+use zerocache_proto::http::Reply;
 use zerocache_proto::sync::{AntiEntropy, Limits, Question, SyncFacts};
 use zerocache_proto::{Failure, Instant};
 
@@ -21,6 +23,8 @@ use zerocache_proto::{Failure, Instant};
 pub(crate) struct Syncing {
     clock: Clock,
     machine: Mutex<AntiEntropy>,
+    /// What the machine says, for those who can not wait for its lock.
+    settled: AtomicBool,
     wake: AtomicWaker,
 }
 
@@ -29,6 +33,7 @@ impl Syncing {
         Self {
             clock,
             machine: Mutex::new(AntiEntropy::new(view, Limits::default(), seed)),
+            settled: AtomicBool::new(false),
             wake: AtomicWaker::new(),
         }
     }
@@ -46,11 +51,20 @@ impl Syncing {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.lock().is_settled()
+        self.settled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn facts(&self) -> SyncFacts {
         self.lock().facts()
+    }
+
+    /// Timers in, the next question out; and when the machine wants its next turn.
+    fn turn(&self, now: Instant) -> (Option<Question>, Option<Instant>) {
+        let mut machine = self.lock();
+        machine.handle_timeout(now);
+        let next = (machine.poll_transmit(now), machine.poll_timeout());
+        self.settled.store(machine.is_settled(), Ordering::Relaxed);
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, AntiEntropy> {
@@ -88,7 +102,7 @@ fn poll<R: Runtime>(
             let now = node.clock.now();
             syncing.lock().handle_answer(now, id, &node.cache, answer);
         }
-        let (question, deadline) = turn(&mut syncing.lock(), node.clock.mono());
+        let (question, deadline) = syncing.turn(node.clock.mono());
         if let Some(question) = question {
             // One question at a time: one that was still under way has been given up.
             *asking = Some(Box::pin(ask(node.clone(), question)));
@@ -96,12 +110,6 @@ fn poll<R: Runtime>(
             return Poll::Pending;
         }
     }
-}
-
-/// Timers in, the next question out; and when the machine wants its next turn.
-fn turn(machine: &mut AntiEntropy, now: Instant) -> (Option<Question>, Option<Instant>) {
-    machine.handle_timeout(now);
-    (machine.poll_transmit(now), machine.poll_timeout())
 }
 
 /// Puts a question to a peer, and tells the cluster how that did.
@@ -124,4 +132,40 @@ async fn ask<R: Runtime>(
     let outcome = Outcome::of(rtt.map_err(|failure| *failure), false);
     node.membership.report(peer.id, outcome);
     (id, answer)
+}
+
+/// The answer to a read of `key`, which this node may not hold yet; `None` if nobody is to be asked.
+pub(crate) fn look_up<R: Runtime>(
+    node: Arc<Shared<R>>,
+    key: &[u8],
+) -> Option<impl Future<Output = Reply> + Send + use<R>> {
+    let lookup = node.syncing.lock().look_up(node.clock.mono(), key)?;
+    let under_way = UnderWay(node);
+    Some(async move {
+        let node = &under_way.0;
+        let peer = &lookup.peer;
+        let hello = node.membership.look(Cluster::hello).unwrap_or_default();
+        let request = lookup.query.request(peer.addr, &hello);
+        let at_once = spread::at_once(peer);
+        let answer = node
+            .pool
+            .exchange(peer.addr, request, lookup.deadline, at_once);
+        let answer = answer.await.map_err(|lost| lost.failure);
+        let rtt = answer.as_ref().map(|answer| answer.rtt);
+        if let Some(outcome) = lookup.outcome(rtt.map_err(|failure| *failure)) {
+            node.membership.report(peer.id, outcome);
+        }
+        let answer = answer.as_ref().map_err(|failure| *failure);
+        let answer = answer.map(|answer| (answer.response.status, &answer.response.body[..]));
+        lookup.settle(node.clock.now(), &node.cache, answer)
+    })
+}
+
+/// A look-up, until it is over or its connection has gone.
+struct UnderWay<R: Runtime>(Arc<Shared<R>>);
+
+impl<R: Runtime> Drop for UnderWay<R> {
+    fn drop(&mut self) {
+        self.0.syncing.lock().end_lookup();
+    }
 }

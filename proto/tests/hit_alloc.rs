@@ -30,6 +30,7 @@ fn a_warm_hit_allocates_nothing() {
                 view: &view,
                 stage,
                 ack,
+                warming: false,
             };
             assert!(matches!(
                 service::call(context, request, responder),

@@ -50,6 +50,7 @@ impl Bench {
                     view: &self.view,
                     stage: Stage::Ready,
                     ack: Ack::None,
+                    warming: false,
                 };
                 let outcome = call(cx, request, responder);
                 assert!(matches!(

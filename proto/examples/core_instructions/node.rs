@@ -133,6 +133,7 @@ impl Node {
                 view: &self.view,
                 stage: Stage::Ready,
                 ack: Ack::Region,
+                warming: false,
             };
             assert!(matches!(
                 service::call(context, request, responder),

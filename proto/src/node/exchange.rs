@@ -1,5 +1,6 @@
 //! Requests of the node to others: one connection each, kept for the next one.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,7 +12,7 @@ use super::{ConnId, Node, Output, Timer};
 use crate::cluster::{Action, Outcome, Pong, members_body, members_request};
 use crate::http::{ClientConn, ClientLimits, Error, Outgoing, Response};
 use crate::op;
-use crate::sync::Question;
+use crate::sync::{Lookup, Question};
 use crate::{Buggify, Duration, Failure, Instant, NodeId, Now, Point};
 
 /// Connections kept to one address for the next request.
@@ -37,6 +38,11 @@ pub(super) enum Purpose {
     Sync {
         question: u64,
         peer: NodeId,
+    },
+    Lookup {
+        lookup: Box<Lookup>,
+        /// The connection whose request waits for it.
+        waiting: u64,
     },
 }
 
@@ -255,6 +261,22 @@ impl Node {
         self.begin(now, order);
     }
 
+    /// Looks a key up at a peer, for a request on connection `waiting`.
+    pub(super) fn look_up(&mut self, now: Now, waiting: u64, lookup: Lookup) {
+        let hello = self.cluster.hello().unwrap_or_default();
+        let addr = lookup.peer.addr;
+        let order = Order {
+            addr,
+            request: lookup.query.request(addr, &hello),
+            deadline: lookup.deadline,
+            purpose: Purpose::Lookup {
+                lookup: Box::new(lookup),
+                waiting,
+            },
+        };
+        self.begin(now, order);
+    }
+
     /// Bytes arrived on a connection to another node; none mean that no more will.
     pub(super) fn answered(&mut self, now: Now, conn: u64, bytes: &[u8]) {
         let Some(outbound) = self.exchanges.conns.get_mut(&conn) else {
@@ -363,6 +385,17 @@ impl Node {
                 let answer = result.as_ref().map_err(|why| *why);
                 let answer = answer.map(|(answer, _)| (answer.status, &answer.body[..]));
                 self.sync.handle_answer(now, question, &self.shards, answer);
+            }
+            Purpose::Lookup { lookup, waiting } => {
+                let rtt = result.as_ref().map(|(_, rtt)| *rtt).map_err(|why| *why);
+                if let Some(outcome) = lookup.outcome(rtt) {
+                    self.cluster.handle_outcome(mono, lookup.peer.id, outcome);
+                }
+                self.sync.end_lookup();
+                let answer = result.as_ref().map_err(|why| *why);
+                let answer = answer.map(|(answer, _)| (answer.status, &answer.body[..]));
+                let reply = lookup.settle(now, &self.shards, answer);
+                self.looked_up(now, waiting, reply);
             }
         }
     }

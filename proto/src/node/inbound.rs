@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use super::{ConnId, Node, Output, Timer, Work};
 use crate::http::{ContentType, HttpDate, Reply, ServerConn, Status};
 use crate::service::{Context, Outcome, call};
-use crate::sync::MAX_PAGE;
+use crate::sync::{Lookup, MAX_PAGE};
 use crate::{Instant, Now, Point};
 
 /// Bytes kept that a connection does not take yet, because an answer is still due; one that sends
@@ -103,6 +103,14 @@ impl Node {
         }
     }
 
+    /// A look-up for this connection's request is over.
+    pub(super) fn looked_up(&mut self, now: Now, conn: u64, reply: Reply) {
+        if let Some(inbound) = self.inbound.get_mut(&conn) {
+            inbound.http.respond(now.mono, reply);
+            self.work.push_back(Work::Inbound(conn));
+        }
+    }
+
     /// Answers what is there to be answered, as far as there is room for answers.
     pub(super) fn pump(&mut self, now: Now, conn: u64) {
         loop {
@@ -157,6 +165,7 @@ impl Node {
                 view: &self.view,
                 stage,
                 ack: self.ack,
+                warming: !self.sync.is_settled(),
             };
             self.facts.connections.requests += 1;
             let outcome = call(cx, request, responder);
@@ -175,6 +184,10 @@ impl Node {
                 return self.spread(now, write, waiting);
             }
             Outcome::Page(page) => page.reply(&self.facts(now)),
+            Outcome::LookUp { key } => match self.sync.look_up(now.mono, &key) {
+                Some(lookup) => return self.look_up(now, conn, lookup),
+                None => Lookup::MISS,
+            },
             Outcome::Sync(query) => {
                 let one = self.rng.hits(Point::SyncPageOfOne);
                 let size = if one { 0 } else { MAX_PAGE };

@@ -31,6 +31,8 @@ pub struct Context<'a, S> {
     pub stage: Stage,
     /// Which copies a write's answer waits for.
     pub ack: Ack,
+    /// Whether the node does not hold yet what others do, so that a key it lacks is looked up.
+    pub warming: bool,
 }
 
 impl<S> Clone for Context<'_, S> {
@@ -59,6 +61,12 @@ pub enum Outcome {
     /// Tell another node what this one holds, by [`Query::answer`](sync::Query::answer): the
     /// responder is deferred.
     Sync(Box<sync::Query>),
+    /// Look the key up at another node, by [`AntiEntropy::look_up`](sync::AntiEntropy::look_up), and
+    /// answer with what [`Lookup::settle`](sync::Lookup::settle) says: the responder is deferred.
+    LookUp {
+        /// The decoded key.
+        key: Box<[u8]>,
+    },
     /// Answer with the cluster's list of members: the responder is deferred.
     Members {
         /// What the asking node said of itself, to be told the cluster first.
@@ -114,7 +122,7 @@ fn record<S: Shards>(
     responder: Responder<'_>,
 ) -> Outcome {
     match request.method {
-        Method::Get | Method::Head => get(cx, foreign, key, responder),
+        Method::Get | Method::Head => get(cx, foreign, key, &request, responder),
         Method::Put | Method::Delete => write(cx, foreign, key, request, responder),
         Method::Other => not_allowed(responder, "GET, HEAD, PUT, DELETE"),
     }
@@ -124,6 +132,7 @@ fn get<S: Shards>(
     cx: Context<'_, S>,
     foreign: Option<&str>,
     key: &[u8],
+    request: &Request<'_>,
     responder: Responder<'_>,
 ) -> Outcome {
     let asked = match foreign {
@@ -133,10 +142,29 @@ fn get<S: Shards>(
     let hash = cx.shards.hash(key);
     cx.shards
         .with(hash, |shard| match shard.get(cx.now, hash, key, asked) {
-            Some(hit) => responder.value(hit.value),
-            None => responder.status(Status::NotFound),
-        });
-    Outcome::Answered
+            Some(hit) => {
+                responder.value(hit.value);
+                Outcome::Answered
+            }
+            None if cx.warming => missed(key, request, responder),
+            None => {
+                responder.status(Status::NotFound);
+                Outcome::Answered
+            }
+        })
+}
+
+/// A read of what is not held, at a node that does not hold yet what others do.
+#[cold]
+fn missed(key: &[u8], request: &Request<'_>, responder: Responder<'_>) -> Outcome {
+    // A node wants to know what is here; and `recurse=0` is how to ask for that.
+    let of_a_node = request.node.is_some() || request.version.is_some();
+    if of_a_node || !Query::parse(request.query).recurse {
+        responder.status(Status::NotFound);
+        return Outcome::Answered;
+    }
+    responder.defer();
+    Outcome::LookUp { key: key.into() }
 }
 
 /// A PUT or DELETE: applied here, and spread if there is anybody to spread it to.

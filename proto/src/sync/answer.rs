@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::wire::{Body, DigestBody, PageRecord, PageWriter};
 use super::{Buckets, MAX_PAGE, MAX_SCANNED, MIN_LIFE, Query, SCANNED_AT_ONCE, What};
-use crate::Now;
 use crate::cache::{Digest, Position, Record, Shards, State, Value, bucket_of, key_hash};
 use crate::http::{ContentType, Reply, Status};
+use crate::{Duration, Now};
 
 /// Bytes copied in one go, with a shard locked.
 const COPIED_AT_ONCE: usize = 32 << 10;
@@ -42,6 +42,7 @@ impl Query {
                 buckets,
             } => page(Filling::new(now, *what, size), shards, *from, buckets),
             Self::Picked { at } => picked(Filling::new(now, What::Values, size), shards, at),
+            Self::Key { key } => single(Filling::new(now, What::Values, size), shards, key),
         };
         Reply::Page(Status::Ok, ContentType::Bytes, body.into())
     }
@@ -117,11 +118,28 @@ fn picked<S: Shards>(mut page: Filling, shards: &S, at: &[u64]) -> Vec<u8> {
     page.finish(None)
 }
 
+/// The page of one key's record, which tells no position; empty if there is none.
+fn single<S: Shards>(mut page: Filling, shards: &S, key: &[u8]) -> Vec<u8> {
+    let now = page.now;
+    // Somebody waits for it: the last moments of its life are worth the way.
+    page.min_life = Duration::from_millis(1);
+    let hash = shards.hash(key);
+    shards.with(hash, |shard| {
+        if let Some(record) = shard.record(now, hash, key) {
+            page.add(0, key, &record);
+        }
+    });
+    page.append_large();
+    page.finish(None)
+}
+
 /// A page that is being filled.
 struct Filling {
     writer: PageWriter,
     now: Now,
     what: What,
+    /// Records with less of their life left are left out.
+    min_life: Duration,
     /// Nothing more goes in.
     full: bool,
     /// The last record offered went in.
@@ -136,6 +154,7 @@ impl Filling {
             writer: PageWriter::new(size),
             now,
             what,
+            min_life: MIN_LIFE,
             full: false,
             took_last: false,
             large: None,
@@ -150,7 +169,7 @@ impl Filling {
         }
         self.took_last = true;
         let remaining = record.expires.saturating_since(self.now.mono);
-        if remaining < MIN_LIFE {
+        if remaining < self.min_life {
             return true;
         }
         let remaining = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);

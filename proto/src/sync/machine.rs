@@ -2,7 +2,10 @@
 
 use alloc::sync::Arc;
 
-use super::{Ask, Limits, Query, Round, Schedule, State, Verdict};
+use super::{
+    Ask, LOOKUP_TIME, Limits, Lookup, MAX_ASKED_KEY, MAX_LOOKUPS, Query, Round, Schedule, State,
+    Verdict,
+};
 use crate::cache::Shards;
 use crate::cluster::{Event, Peer, View};
 use crate::{Buggify, Failure, Instant, Now, Point};
@@ -15,6 +18,8 @@ pub struct AntiEntropy {
     round: Option<Round>,
     /// Names the question under way, which its answer has to.
     serial: u64,
+    /// Look-ups under way.
+    lookups: usize,
     facts: SyncFacts,
     buggify: Buggify,
 }
@@ -36,6 +41,8 @@ pub struct SyncFacts {
     pub bytes: u64,
     /// Records taken over.
     pub merged: u64,
+    /// Keys looked up at another node.
+    pub lookups: u64,
 }
 
 /// A question to be put to a peer.
@@ -60,6 +67,7 @@ impl AntiEntropy {
             limits,
             round: None,
             serial: 0,
+            lookups: 0,
             facts: SyncFacts::default(),
             buggify: Buggify::OFF,
         }
@@ -136,6 +144,30 @@ impl AntiEntropy {
             round.handle_answer(now, shards, answer);
         }
         self.settle(now.mono);
+    }
+
+    /// How to look up a key that is not held here and that somebody who is no node has asked for. `None`
+    /// once the node is synced, and if there is nobody to ask or too much is being asked.
+    pub fn look_up(&mut self, now: Instant, key: &[u8]) -> Option<Lookup> {
+        let may = !self.is_settled() && self.lookups < MAX_LOOKUPS;
+        if !may || key.len() > MAX_ASKED_KEY {
+            return None;
+        }
+        let round = self.round.as_ref().filter(|round| round.is_settled());
+        let peer = self.schedule.choose_for_lookup(round.map(Round::peer))?;
+        self.lookups += 1;
+        self.facts.lookups += 1;
+        Some(Lookup {
+            peer,
+            query: Query::Key { key: key.to_vec() },
+            deadline: now + LOOKUP_TIME,
+            begun: now,
+        })
+    }
+
+    /// A look-up is over, or given up.
+    pub const fn end_lookup(&mut self) {
+        self.lookups = self.lookups.saturating_sub(1);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has

@@ -13,10 +13,14 @@
 //! its version, and keeps the end of its life; and never does one that is not newer than what is held
 //! drive another one out.
 //!
+//! As long as that has not brought a node all there is, it asks another one for the single keys that it is
+//! asked for and does not hold: a [`Lookup`] each, never on behalf of a node, so that it goes one step.
+//!
 //! [`AntiEntropy`] is all of it, for whoever moves the bytes. Only nodes of ours ask or are asked.
 
 mod answer;
 mod bitmap;
+mod lookup;
 mod machine;
 mod query;
 mod round;
@@ -24,6 +28,7 @@ mod schedule;
 mod wire;
 
 pub use bitmap::Buckets;
+pub use lookup::Lookup;
 pub use machine::{AntiEntropy, Question, SyncFacts};
 pub use query::{Query, What};
 pub use round::{Ask, Ended, Limits, Round, Tally, Verdict};
@@ -38,6 +43,12 @@ pub const MAX_PAGE: usize = 256 << 10;
 pub const PAGE_OVERHEAD: usize = 8 << 10;
 /// The most positions looked at for one page.
 pub const MAX_SCANNED: u32 = 8_192;
+/// The longest key whose record is asked for by the key, in bytes: hex digits of it fit a request's line.
+pub const MAX_ASKED_KEY: usize = 3_900;
+/// Look-ups at another node that may be under way at once; beyond it a miss is one at once.
+pub const MAX_LOOKUPS: usize = 64;
+/// How long one may take. A stock client waits for 500 ms in all.
+pub const LOOKUP_TIME: Duration = Duration::from_millis(150);
 /// The most of them in one go, with a shard locked.
 const SCANNED_AT_ONCE: u32 = 512;
 /// The most records asked for by their positions in one request.

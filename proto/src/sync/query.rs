@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 
-use super::{Buckets, MAX_PICKED};
+use super::{Buckets, MAX_ASKED_KEY, MAX_PICKED};
 use crate::http::{Options, Outgoing};
 
 /// A request for what a node holds.
@@ -27,6 +27,11 @@ pub enum Query {
     Picked {
         /// The positions, ascending: 1 to [`MAX_PICKED`].
         at: Vec<u64>,
+    },
+    /// `GET /_zc/1/records?key=…`: the record of this key, whole, however little of its life is left.
+    Key {
+        /// The key, decoded: 1 to [`MAX_ASKED_KEY`] bytes.
+        key: Vec<u8>,
     },
 }
 
@@ -82,6 +87,12 @@ impl Query {
                     last = *position;
                 }
             }
+            Self::Key { key } => {
+                path.push_str("records?key=");
+                for byte in key {
+                    let _ = write!(path, "{byte:02x}");
+                }
+            }
         }
         path
     }
@@ -89,7 +100,8 @@ impl Query {
     /// Reads the query of `/_zc/1/records`; `None` if it is none.
     #[must_use]
     pub fn records(query: &[u8]) -> Option<Self> {
-        let (mut what, mut from, mut buckets, mut at) = (None, 0, Buckets::ALL, None);
+        let (mut what, mut from, mut buckets) = (None, 0, Buckets::ALL);
+        let (mut at, mut key) = (None, None);
         for pair in query.split(|byte| *byte == b'&') {
             let eq = pair.iter().position(|byte| *byte == b'=')?;
             let (name, value) = pair.split_at_checked(eq)?;
@@ -105,17 +117,19 @@ impl Query {
                 b"from" => from = hex(value)?,
                 b"buckets" => buckets = Buckets::read(value)?,
                 b"at" => at = Some(positions(value)?),
+                b"key" => key = Some(bytes(value)?),
                 // One of a later version, which asks for what there is not here.
                 _ => return None,
             }
         }
-        match (what, at) {
-            (Some(what), None) => Some(Self::Page {
+        match (what, at, key) {
+            (Some(what), None, None) => Some(Self::Page {
                 what,
                 from,
                 buckets,
             }),
-            (None, Some(at)) => Some(Self::Picked { at }),
+            (None, Some(at), None) => Some(Self::Picked { at }),
+            (None, None, Some(key)) => Some(Self::Key { key }),
             _ => None,
         }
     }
@@ -134,6 +148,15 @@ fn positions(text: &[u8]) -> Option<Vec<u64>> {
         at.push(last);
     }
     Some(at)
+}
+
+/// A key, two hex digits a byte.
+fn bytes(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = (text.chunks_exact(2), text.len() % 2);
+    if rest != 0 || text.is_empty() || pairs.len() > MAX_ASKED_KEY {
+        return None;
+    }
+    pairs.map(|pair| u8::try_from(hex(pair)?).ok()).collect()
 }
 
 /// A number of up to 16 hex digits.
@@ -179,11 +202,15 @@ mod tests {
         });
         let far = (0..MAX_PICKED as u64).map(|n| n << 40).collect();
         reads_back(&Query::Picked { at: far });
+        for key in [&b"k"[..], b"\0/&=%\xff", &[b'x'; MAX_ASKED_KEY]] {
+            reads_back(&Query::Key { key: key.to_vec() });
+        }
     }
 
     #[test]
     fn anything_else_is_none() {
         let many = std::format!("at={}", ["1"; MAX_PICKED + 1].join("."));
+        let long = std::format!("key={}", "61".repeat(MAX_ASKED_KEY + 1));
         for bad in [
             "",
             "what",
@@ -202,6 +229,13 @@ mod tests {
             "at=ffffffffffffffff.1",
             "at=x",
             &many,
+            "key=",
+            "key=6",
+            "key=6g",
+            "key=+1",
+            "key=61&at=1",
+            "what=values&key=61",
+            &long,
         ] {
             assert_eq!(Query::records(bad.as_bytes()), None, "{bad}");
         }

@@ -158,6 +158,11 @@ impl Round {
         &self.peer
     }
 
+    /// Whether it is known to have compared with others itself.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// What to ask next; poll after `new` and after each `handle_*`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Ask> {
         let idle = self.ended.is_none() && self.asked.is_none();
@@ -396,7 +401,7 @@ struct Taken {
 /// A page's record as what it offers; or only claims, if its value was left out. The end of its life is
 /// counted from when the page was asked for, which is before the peer told how much is left of it: a
 /// copy of a copy never lives longer.
-fn offer<'a>(
+pub(super) fn offer<'a>(
     record: &PageRecord<'a>,
     origin: &'a Region,
     asked: Instant,

@@ -173,6 +173,21 @@ impl Schedule {
         Some(peer)
     }
 
+    /// Whom of the own region to ask for one key, as long as this node does not hold all itself: the
+    /// `partner` of a round that is known to, else one that has not been asked in vain.
+    pub(super) fn choose_for_lookup(&mut self, partner: Option<&Arc<Peer>>) -> Option<Arc<Peer>> {
+        if self.over {
+            return None;
+        }
+        let local = self.view.local.iter();
+        if let Some(partner) = local.clone().find(|peer| Some(*peer) == partner) {
+            return Some(partner.clone());
+        }
+        let fresh = |peer: &&Arc<Peer>| peer.capable && !self.tried.contains(&peer.id);
+        let fresh: Vec<_> = local.filter(fresh).cloned().collect();
+        self.rng.choose(&fresh).cloned()
+    }
+
     /// A round is over.
     pub fn handle_ended(&mut self, now: Instant, ended: &Ended) {
         let Some((id, region)) = self.asked.take() else {

@@ -6,3 +6,4 @@ mod cluster;
 mod edges;
 mod net;
 mod sync;
+mod warming;

@@ -64,7 +64,10 @@ proptest! {
                     prop_assert!(matches!(method, "PUT" | "DELETE"));
                     reply.is_some()
                 }
-                Outcome::Page(_) | Outcome::Members { .. } | Outcome::Sync(_) => {
+                Outcome::Page(_)
+                | Outcome::Members { .. }
+                | Outcome::Sync(_)
+                | Outcome::LookUp { .. } => {
                     prop_assert!(matches!(method, "GET" | "HEAD"));
                     true
                 }

@@ -294,6 +294,35 @@ fn what_a_node_holds_is_told_to_nodes_alone() {
 }
 
 #[test]
+fn a_node_that_lacks_what_others_hold_looks_up_what_it_misses() {
+    let mut bench = Bench::new();
+    bench.ask("PUT /london/held");
+    bench.warming = true;
+    assert_eq!(bench.ask("GET /london/held").0, 200);
+    for line in [
+        "GET /london/a%2Fb",
+        "HEAD /london/a%2Fb",
+        "GET /paris/a%2Fb?x=1",
+    ] {
+        let (outcome, answer) = bench.send(line, "", b"");
+        let Outcome::LookUp { key } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!((&*key, answer.status), (&b"a/b"[..], 0));
+    }
+    // Not for a node, which asks what is here; nor where that is said.
+    for field in [
+        "Zc-Node: 000000b2 paris 6789\r\n",
+        "Zc-Version: 018bcfe568000000-000000b2\r\n",
+    ] {
+        assert_eq!(bench.send("GET /london/none", field, b"").1.status, 404);
+    }
+    assert_eq!(bench.ask("GET /london/none?recurse=0").0, 404);
+    bench.warming = false;
+    assert_eq!(bench.ask("GET /london/none").0, 404);
+}
+
+#[test]
 fn pages_that_need_more_are_left_to_the_driver() {
     let bench = Bench::new();
     for (path, expected) in [

@@ -16,6 +16,7 @@ pub(crate) struct Bench {
     pub(crate) view: View,
     pub(crate) stage: Stage,
     pub(crate) ack: Ack,
+    pub(crate) warming: bool,
 }
 
 pub(crate) fn region(name: &str) -> Region {
@@ -51,6 +52,7 @@ impl Bench {
             view: View::empty(region("london"), Some(NodeId::from_bits(1))),
             stage: Stage::Ready,
             ack: Ack::Region,
+            warming: false,
         }
     }
 
@@ -92,6 +94,7 @@ impl Bench {
                     view: &self.view,
                     stage: self.stage,
                     ack: self.ack,
+                    warming: self.warming,
                 };
                 outcome = Some(call(cx, request, responder));
             }

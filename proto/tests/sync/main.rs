@@ -3,6 +3,7 @@
 #[path = "../checked/mod.rs"]
 mod checked;
 mod hostile;
+mod lookups;
 mod pair;
 mod rounds;
 mod times;

@@ -22,6 +22,7 @@ macro_rules! api {
             a_killed_node_fails_no_write_and_no_read,
             a_relaunched_node_is_the_same_one_and_gets_what_it_missed,
             a_relaunched_node_has_what_its_peers_hold_again,
+            a_node_that_does_not_hold_all_yet_asks_for_what_it_misses,
             a_goodbye_is_final,
             a_node_dropped_leaves_too,
             a_taken_port_is_an_error_and_announces_nothing,

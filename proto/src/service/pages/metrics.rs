@@ -188,6 +188,11 @@ fn sync(page: &mut Page, facts: &SyncFacts) {
         "Records taken over in comparing.",
     );
     page.sample(&[], facts.merged);
+    page.counter(
+        "zerocache_sync_lookups_total",
+        "Keys looked up at another node, this one not being synced.",
+    );
+    page.sample(&[], facts.lookups);
 }
 
 /// A page in the making: families one after the other, each with its samples behind it.

@@ -48,6 +48,7 @@ pub(super) fn status(facts: &Facts) -> String {
             json.key("answers").number(facts.sync.answers);
             json.key("bytes").number(facts.sync.bytes);
             json.key("records").number(facts.sync.merged);
+            json.key("lookups").number(facts.sync.lookups);
         });
     });
     json.finish()

@@ -5,6 +5,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use zerocache_proto::cache::{Config, NewRecord, NewValue, Shards as _, Unsharded};
+use zerocache_proto::http::Reply;
+use zerocache_proto::sync::Query;
+use zerocache_proto::{Duration, Instant, NodeId, Now, Region};
 
 /// What it does, and to which copy of each connection's.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,8 @@ pub(crate) enum Temper {
     Closes,
     /// Speaks HTTP/1.0 with all of them.
     IsOld,
+    /// Takes its time over what it holds altogether, and tells of each key that it is its own value.
+    Ponders,
 }
 
 /// The peer.
@@ -72,6 +78,14 @@ fn serve(
             write!(writer, "{kept}{length}\r\nZc-Node: 0000f1c1\r\n\r\n{text}").ok()?;
             continue;
         }
+        if matches!(temper, Temper::Ponders) && target.starts_with("/_zc/") {
+            if let Some(page) = single(&target) {
+                let length = page.len();
+                write!(writer, "{kept}{length}\r\nZc-Node: 0000f1c1\r\n\r\n").ok()?;
+                writer.write_all(&page).ok()?;
+            }
+            continue;
+        }
         if target.starts_with("/_zc/") {
             // It has nothing to compare.
             write!(
@@ -102,6 +116,35 @@ fn serve(
         if answer.contains("close") || answer.contains("1.0") {
             return None;
         }
+    }
+}
+
+/// The answer to a question for a single key, if this is one.
+fn single(target: &str) -> Option<Vec<u8>> {
+    let query = Query::records(target.split_once('?')?.1.as_bytes())?;
+    let Query::Key { key } = &query else {
+        return None;
+    };
+    let region = Region::new("london").unwrap();
+    let now = Now {
+        mono: Instant::from_millis(1),
+        unix_ms: 1_700_000_000_000,
+    };
+    let shards = Unsharded::new(Config::new(region.clone(), NodeId::from_bits(0xf1c1)));
+    let (hash, record) = (
+        shards.hash(key),
+        NewRecord {
+            value: NewValue::Copy(key),
+            ttl: Duration::from_secs(60),
+            origin: &region,
+            version: None,
+        },
+    );
+    let written = shards.with(hash, |shard| shard.put(now, hash, key, record));
+    assert!(written.is_ok_and(|written| written.applied));
+    match query.answer(now, &shards, false) {
+        Reply::Page(_, _, page) => Some(page.to_vec()),
+        _ => None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Nodes come, go, and come back.
 
 use super::MINUTE;
-use crate::world::{World, http, routable};
+use super::fickle::{Fickle, Temper};
+use crate::world::{World, http, peer_of, routable};
 use std::net::{TcpListener, TcpStream};
 use zerocache_driver::{Node, Runtime};
 use zerocache_proto::sync::State;
@@ -135,4 +136,23 @@ pub(crate) async fn a_taken_port_is_an_error_and_announces_nothing<R: Runtime>(w
     assert!(error.to_string().contains(&a.addr().to_string()));
     world.within("the first is as before", a.ready()).await;
     assert_eq!(http(a.addr(), "GET", "/ping", b"").await.0, 200);
+}
+
+pub(crate) async fn a_node_that_does_not_hold_all_yet_asks_for_what_it_misses<R: Runtime>(
+    world: World<R>,
+) {
+    let peer = Fickle::new(Temper::Ponders);
+    let node = world.start(world.builder("london").peer(peer_of("london", peer.addr)));
+    world
+        .until("it sees its peer", || routable(&node) == 1)
+        .await;
+    assert_ne!(node.status().sync.state, State::Synced);
+    for key in ["key", "key", "caf\u{e9}"] {
+        let target = format!("/london/{}", key.replace('\u{e9}', "%C3%A9"));
+        let (status, body) = http(node.addr(), "GET", &target, b"").await;
+        assert_eq!((status, &body[..]), (200, key.as_bytes()));
+    }
+    // What was found is held from then on.
+    assert_eq!(node.status().sync.lookups, 2);
+    assert_eq!(node.status().cache.local.entries, 2);
 }

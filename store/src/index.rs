@@ -2,14 +2,16 @@
 //!
 //! A look-up reads the bucket, four bytes, and then the link it needs anyway. Adding an entry or
 //! taking one out writes a word or two, and leaves nothing behind that would have to be swept. There
-//! are never more places than buckets, so chains are short: 1.5 links on average where there is any.
+//! are seven buckets for four places, so that three keys of four lie first in theirs, and most that
+//! are not held meet an empty one. In a large store each link of another's is memory waited for.
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::links::{Links, SENTINEL};
 
-/// The first place of each bucket. A power of two of them, or none yet.
+/// The first place of each bucket.
 pub(crate) struct Index(Vec<u32>);
 
 impl Index {
@@ -49,27 +51,40 @@ impl Index {
         links[before].chained = after;
     }
 
-    /// Has as many buckets as there are places, at least.
-    pub(crate) fn extend(&mut self, links: &mut Links) {
-        self.reserve(links, links.places());
+    /// Has buckets enough for all places. Grows by halves, but for no more places than `most`.
+    pub(crate) fn extend(&mut self, links: &mut Links, most: usize) {
+        let places = links.places();
+        if buckets(places) > self.0.len() {
+            self.reserve(links, most.clamp(places, places + places / 2));
+        }
     }
 
-    /// Has so many buckets, at least.
+    #[cfg(test)]
+    pub(crate) fn buckets(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Has buckets enough for so many places.
     pub(crate) fn reserve(&mut self, links: &mut Links, places: usize) {
-        let buckets = places.next_power_of_two();
+        let buckets = buckets(places);
         if buckets <= self.0.len() {
             return;
         }
         self.0 = vec![SENTINEL; buckets];
         for (place, link) in links.in_use() {
-            let bucket = link.hash as usize & (buckets - 1);
-            link.chained = self.0[bucket];
-            self.0[bucket] = place;
+            let bucket = self.bucket(link.hash);
+            link.chained = mem::replace(&mut self.0[bucket], place);
         }
     }
 
+    /// The hash as a fraction of the buckets (Lemire), so that there may be any number of them.
     #[inline]
     fn bucket(&self, hash: u32) -> usize {
-        hash as usize & self.0.len().wrapping_sub(1)
+        ((u64::from(hash) * self.0.len() as u64) >> 32) as usize
     }
+}
+
+/// How many buckets so many places ask for.
+fn buckets(places: usize) -> usize {
+    places.saturating_mul(7) / 4
 }

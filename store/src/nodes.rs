@@ -11,6 +11,11 @@ use crate::block::{Block, Value};
 const CHUNK_BITS: u32 = 10;
 pub(crate) const CHUNK: u32 = 1 << CHUNK_BITS;
 
+/// How many places there are once so many entries have one, and the sentinel.
+pub(crate) const fn places_for(entries: usize) -> usize {
+    entries.saturating_add(1).next_multiple_of(CHUNK as usize)
+}
+
 /// In this order: what a look-up reads lies together.
 #[repr(C)]
 pub(crate) struct Node<M> {

@@ -259,3 +259,34 @@ fn hashes_depend_on_the_seed_alone() {
         assert_eq!(hash, hasher.finish());
     }
 }
+
+#[test]
+fn the_index_is_as_large_as_its_entries_need_from_the_start_or_by_and_by() {
+    for entries in [1, 1_022, 1_023, 1_024, 5_000, 20_000] {
+        let grown = filled(entries, false);
+        let reserved = filled(entries, true);
+        assert_eq!(grown, reserved, "{entries} entries");
+        let least = entries * 7 / 4;
+        assert!(
+            (least..least + 2 * 1_024).contains(&grown),
+            "{entries} entries, {grown} buckets"
+        );
+    }
+}
+
+/// Buckets of a store filled up, which were not made anew if it had been told.
+fn filled(entries: usize, is_told: bool) -> usize {
+    let mut store: Tlru<()> = Tlru::new(Bounds::entries(entries), 1);
+    if is_told {
+        store.reserve(entries);
+    }
+    let before = store.buckets();
+    for number in 0..entries as u64 {
+        let key = number.to_le_bytes();
+        let hash = store.hash(&key);
+        let put = store.put(hash, &key, NewValue::Copy(b"v"), (), u64::MAX, 0);
+        assert!(put.unwrap().stored);
+    }
+    assert!(!is_told || store.buckets() == before);
+    store.buckets()
+}

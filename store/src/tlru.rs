@@ -10,7 +10,7 @@ use crate::evicted::{Cause, Evicted, Removed};
 use crate::hash::{SeededState, hash_key};
 use crate::index::Index;
 use crate::links::{Link, Links, SENTINEL};
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, places_for};
 use crate::wheel::Wheel;
 
 mod room;
@@ -82,8 +82,7 @@ impl<M: Copy, S> Tlru<M, S> {
     pub fn reserve(&mut self, entries: usize) {
         let entries = entries.min(self.bounds.entries);
         self.links.reserve(entries);
-        self.index
-            .reserve(&mut self.links, entries.saturating_add(1));
+        self.index.reserve(&mut self.links, places_for(entries));
     }
 
     /// The hasher, for computing hashes away from the store with [`hash_key`].
@@ -310,6 +309,11 @@ impl<M: Copy, S> Tlru<M, S> {
     #[inline]
     fn entry(&self, place: u32) -> Entry<'_, M> {
         Entry::new(&self.nodes[place], self.links[place].expires)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn buckets(&self) -> usize {
+        self.index.buckets()
     }
 
     /// Places there are for entries, and the sentinel's.

@@ -6,7 +6,7 @@ use super::Tlru;
 use crate::block::{Block, NewValue};
 use crate::bounds::{Expiry, TooLarge, by_size};
 use crate::evicted::{Cause, Evicted, Removed};
-use crate::nodes::{CHUNK, Node};
+use crate::nodes::{CHUNK, Node, places_for};
 use crate::wheel::Order;
 
 impl<M: Copy, S> Tlru<M, S> {
@@ -65,7 +65,8 @@ impl<M: Copy, S> Tlru<M, S> {
     fn grow(&mut self, filler: M) {
         self.nodes.extend(filler);
         self.links.extend(CHUNK, self.bounds.entries);
-        self.index.extend(&mut self.links);
+        let most = places_for(self.bounds.entries);
+        self.index.extend(&mut self.links, most);
     }
 
     /// Gives an entry, whose new time is set, another value and makes it the most recent one.

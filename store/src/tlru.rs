@@ -124,6 +124,7 @@ impl<M: Copy, S> Tlru<M, S> {
     /// # Errors
     /// [`TooLarge`]: nothing is stored, the old entry stays as it was. What had expired may have gone
     /// all the same, untold: one who has to know asks [`Tlru::takes`] first.
+    #[inline(always)]
     pub fn put(
         &mut self,
         hash: u64,

@@ -383,14 +383,16 @@ fn scale(effort: &Effort) {
         true => &[1_000, 10_000, 100_000],
         false => &[1_000, 10_000, 100_000, 1_000_000, 10_000_000],
     };
-    println!("\n## Over sizes: ours, floor in brackets, ns\n");
+    println!("\n## Over sizes: ours / floor / lru / quick_cache, ns\n");
     println!("| entries | get, uniform | get, Zipf 0.99 | put new, evict |\n|---|---|---|---|");
     for &entries in sizes {
         let scenarios = [Scenario::Value, Scenario::Zipf, Scenario::PutEvict];
         let pairs = Arc::new(Pairs::new(Work::keys(&scenarios, entries)));
         let mut contestants = vec![
-            Alone::<Floor>::boxed("floor", entries),
             Alone::<Ours>::boxed("ours", entries),
+            Alone::<Floor>::boxed("floor", entries),
+            Alone::<Lru>::boxed("lru", entries),
+            Alone::<QuickUnsync>::boxed("quick_cache", entries),
         ];
         let cells: Vec<String> = scenarios
             .into_iter()
@@ -402,7 +404,11 @@ fn scale(effort: &Effort) {
                         .for_each(|contestant| contestant.fill(&work));
                 }
                 let outcomes = race(&mut contestants, &work, 5, 300_000);
-                format!("{:.1} ({:.1})", outcomes[1].ns, outcomes[0].ns)
+                let times: Vec<String> = outcomes
+                    .iter()
+                    .map(|outcome| format!("{:.1}", outcome.ns))
+                    .collect();
+                times.join(" / ")
             })
             .collect();
         println!("| {entries} | {} |", cells.join(" | "));

@@ -29,6 +29,10 @@
 //! no `async_io::block_on` does. The only other one is `zerocache-dns`, for as long as a peer named by a
 //! host name, not an address, is looked up.
 
+#[cfg(target_os = "linux")]
+mod nest;
+mod watched;
+
 use async_io::Async;
 use std::fmt;
 use std::future::Future;
@@ -38,6 +42,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
+use watched::Watched;
 use zerocache_driver::runtime::{self, Runtime};
 use zerocache_driver::{Hosted, Spawner};
 
@@ -89,7 +94,7 @@ impl Runtime for Smol {
     }
 
     fn listener(&self, socket: TcpListener) -> io::Result<Listener> {
-        Async::new_nonblocking(socket).map(Listener)
+        Watched::listener(socket, |task| (self.0)(task)).map(Listener)
     }
 
     fn socket(&self, socket: UdpSocket) -> io::Result<Socket> {
@@ -104,7 +109,7 @@ impl Runtime for Smol {
         &self,
         addr: SocketAddr,
     ) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
-        async move { Stream::new(Async::<TcpStream>::connect(addr).await?) }
+        async move { Stream::new(Watched::Alone(Async::<TcpStream>::connect(addr).await?)) }
     }
 
     fn timer(&self) -> Timer {
@@ -123,14 +128,14 @@ impl Runtime for Smol {
 /// A TCP connection.
 #[derive(Debug)]
 pub struct Stream {
-    socket: Async<TcpStream>,
-    /// There may be something to read without a further event: the last read filled its buffer, or
-    /// none has followed the last event.
+    socket: Watched<TcpStream>,
+    /// There may be something to read without a further event: the last read filled its buffer or
+    /// failed, or none has followed the last event.
     more: bool,
 }
 
 impl Stream {
-    fn new(socket: Async<TcpStream>) -> io::Result<Self> {
+    fn new(socket: Watched<TcpStream>) -> io::Result<Self> {
         socket.get_ref().set_nodelay(true)?;
         Ok(Self {
             socket,
@@ -156,7 +161,10 @@ impl runtime::Stream for Stream {
                 ready!(self.socket.poll_readable(cx))?;
             }
             let read = self.socket.get_ref().read(buf);
-            self.more = read.as_ref().is_ok_and(|n| *n == buf.len());
+            self.more = match &read {
+                Ok(n) => *n == buf.len(),
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            };
             if let Some(read) = done(read) {
                 return Poll::Ready(read);
             }
@@ -180,16 +188,16 @@ impl runtime::Stream for Stream {
 
 /// A listening TCP socket.
 #[derive(Debug)]
-pub struct Listener(Async<TcpListener>);
+pub struct Listener(Watched<TcpListener>);
 
 impl runtime::Listener for Listener {
     type Stream = Stream;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
         loop {
-            if let Some(accepted) = done(self.0.get_ref().accept()) {
+            if let Some(accepted) = done(self.0.accept()) {
                 let (socket, from) = accepted?;
-                return Poll::Ready(Ok((Stream::new(Async::new(socket)?)?, from)));
+                return Poll::Ready(Ok((Stream::new(socket)?, from)));
             }
             ready!(self.0.poll_readable(cx))?;
         }

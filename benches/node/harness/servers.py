@@ -100,9 +100,9 @@ class Running:
         # memcached leaves its loop after each classic get.
         return "meta" if self.server.protocol == "memcached" and depth > 1 else self.server.protocol
 
-    def stop(self):
+    def stop(self, by=signal.SIGTERM):
         """What it wrote on standard error, if that was kept."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(by)
         try:
             return self.process.communicate(timeout=60)[1]
         except subprocess.TimeoutExpired:

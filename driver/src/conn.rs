@@ -47,6 +47,8 @@ pub(crate) struct Conn<R: Runtime> {
     patience: Alarm<R>,
     /// The write half has been shut down; the peer is heard out.
     lingering: bool,
+    /// The last read did not fill its buffer: it took all there was.
+    drained: bool,
     /// The second the `Date` field says.
     date: u64,
     alarm: Alarm<R>,
@@ -119,6 +121,7 @@ impl<R: Runtime> Conn<R> {
             pending: None,
             patience,
             lingering: false,
+            drained: false,
             date: 0,
             alarm,
             rng,
@@ -331,24 +334,27 @@ impl<R: Runtime> Conn<R> {
     fn read(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
         // A body may only take memory that all bodies together leave.
         self.bodies.set(self.http.body_reserved());
-        let wanted = self.http.body_wanted();
-        let waits = wanted > 0 && self.bodies.poll_room(cx, wanted).is_pending();
-        self.http.pause_reading(waits);
-        // At rest it holds no buffer, and needs none to hear that there is something to read.
-        if self.http.buffered() == 0 {
+        // At rest it holds no buffer, and needs none to hear that there is something to read. Nor does
+        // it right after a read that took all there was; the next turn begins with what woke it.
+        if std::mem::take(&mut self.drained) || self.http.buffered() == 0 {
             match self.stream.poll_readable(cx) {
                 Poll::Pending => return Step::Blocked,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Step::Over,
             }
         }
+        let wanted = self.http.body_wanted();
+        let waits = wanted > 0 && self.bodies.poll_room(cx, wanted).is_pending();
+        self.http.pause_reading(waits);
         let buffer = self.http.read_buf();
         if buffer.is_empty() {
             return Step::Blocked;
         }
+        let room = buffer.len();
         match self.stream.poll_read(cx, buffer) {
             Poll::Pending => Step::Blocked,
             Poll::Ready(Ok(n)) => {
+                self.drained = n < room;
                 self.http.handle_read(now.mono, n);
                 Step::Moved
             }

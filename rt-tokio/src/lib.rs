@@ -106,8 +106,14 @@ impl runtime::Stream for Stream {
         Poll::Ready(Ok(buf.filled().len()))
     }
 
+    /// There is nearly always room: to be woken once there is costs more than to try.
     fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        match self.0.try_write(buf) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Pin::new(&mut self.0).poll_write(cx, buf)
+            }
+            done => Poll::Ready(done),
+        }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -162,7 +162,11 @@ impl<R: Runtime> Conn<R> {
                 Step::Moved => true,
                 Step::Blocked => false,
             };
-            turn.reads += usize::from(moved);
+            if moved {
+                turn.reads += 1;
+                // Before it is answered: whoever has an answer must not find the connection told to go.
+                self.ticket.set_idle(None);
+            }
             // Who has seen the node end must not hear from it again.
             if moved && self.node.life.stage() == Stage::Ended {
                 return Poll::Ready(());

@@ -55,7 +55,7 @@ impl Default for Limits {
             max_target: 8 << 10,
             max_body: 16 << 20,
             max_unsent: 64 << 10,
-            max_copied: 64 << 10,
+            max_copied: 32 << 10,
             read_buffer: 8 << 10,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),

@@ -21,12 +21,22 @@ impl<K: Ord + Copy> Timers<K> {
 
     /// `key` wants to be woken then, or not at all.
     pub(super) fn set(&mut self, key: K, at: Option<Instant>) {
-        if let Some(old) = self.by_key.remove(&key) {
+        let old = self.by_key.get(&key).copied();
+        // After each input, most parts want to be woken when they wanted to be before.
+        if old == at {
+            return;
+        }
+        if let Some(old) = old {
             self.by_time.remove(&(old, key));
         }
-        if let Some(at) = at {
-            self.by_key.insert(key, at);
-            self.by_time.insert((at, key));
+        match at {
+            Some(at) => {
+                self.by_key.insert(key, at);
+                self.by_time.insert((at, key));
+            }
+            None => {
+                self.by_key.remove(&key);
+            }
         }
     }
 

@@ -189,7 +189,10 @@ impl Table {
 
     fn insert(&mut self, now: Instant, seen: Observation) {
         if self.entries.len() >= MAX_PEERS && !self.evict(now) {
-            return;
+            let needed = seen.peer.region == self.own;
+            if !(needed && self.displace(now)) {
+                return;
+            }
         }
         self.serial += 1;
         let id = seen.peer.id;
@@ -206,6 +209,23 @@ impl Table {
             .filter(idle)
             .min_by_key(worth)
             .map(|entry| entry.peer.id);
+        id.is_some_and(|id| {
+            self.forget(now, id, Down::Evicted);
+            true
+        })
+    }
+
+    /// Makes room for a node of the own region, which must get every write of it: the newest peer of
+    /// the other region most of whose nodes are known goes.
+    fn displace(&mut self, now: Instant) -> bool {
+        let mut regions: BTreeMap<&Region, (usize, u64, NodeId)> = BTreeMap::new();
+        for entry in self.entries().filter(|e| e.peer.region != self.own) {
+            let newest = (1, entry.serial, entry.peer.id);
+            let known = regions.entry(&entry.peer.region).or_insert(newest);
+            let (_, serial, id) = newest.max((1, known.1, known.2));
+            *known = (known.0 + 1, serial, id);
+        }
+        let id = regions.into_values().max().map(|(_, _, id)| id);
         id.is_some_and(|id| {
             self.forget(now, id, Down::Evicted);
             true

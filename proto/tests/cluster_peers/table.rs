@@ -267,6 +267,24 @@ fn peers_are_bounded_and_the_proven_ones_stay() {
 }
 
 #[test]
+fn a_full_table_has_room_for_the_own_region() {
+    let mut world = World::new(node_config("london"));
+    for n in 1..=1_024 {
+        world.join(n, if n <= 1_000 { "paris" } else { "rome" }, ms(1));
+    }
+    world.run(ms(10_000));
+    assert_eq!(world.routed().len(), MAX_PEERS);
+    world.join(2_000, "paris", ms(1));
+    world.join(2_001, "london", ms(1));
+    world.run(ms(1_000));
+    let routed = world.routed();
+    assert!(routed.contains(&2_001) && !routed.contains(&2_000));
+    // The newest of the region that most are known of went, and nobody else.
+    assert!(!routed.contains(&1_000) && routed.contains(&1_024));
+    assert_eq!(routed.len(), MAX_PEERS);
+}
+
+#[test]
 fn regions_are_bounded() {
     let mut world = World::new(node_config("london"));
     for n in 1..=600 {

@@ -62,6 +62,9 @@ pub(super) const POLL_FIRST: Duration = Duration::from_millis(250);
 pub(super) const POLL_DEADLINE: Duration = Duration::from_secs(1);
 /// How many peers beside the seeds are asked each time.
 pub(super) const POLL_OTHERS: usize = 2;
+/// How many routable nodes of another region are few: a node makes itself known to no more of them
+/// by itself, the others hear of it as members come round.
+pub(super) const FEW: usize = 8;
 /// How long a peer told by another node is kept without being told again.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often a static peer's name is resolved.

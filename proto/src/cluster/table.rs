@@ -1,7 +1,7 @@
 //! The peer table: one row a node id, merged from all sources; who is believed, who is put out.
 
 use super::config::{
-    DEPARTED_FOR, FAR, FAR_PING_DEADLINE, GOODBYE_CHECK, HASTE, LEASE, MAX_PEERS, MAX_PINGS,
+    DEPARTED_FOR, FAR, FAR_PING_DEADLINE, FEW, GOODBYE_CHECK, HASTE, LEASE, MAX_PEERS, MAX_PINGS,
     MAX_REGIONS, PING_AT_LEAST, PING_DEADLINE, PING_EVERY, PING_SPACING, RECHECK,
 };
 use super::event::Down;
@@ -185,6 +185,12 @@ impl Table {
                 .collect::<BTreeSet<_>>()
                 .len()
                 < MAX_REGIONS - 1
+    }
+
+    /// Whether no more than a few routable peers of the region are known.
+    pub(super) fn sees_few_of(&self, region: &Region) -> bool {
+        let there = |entry: &&Entry| entry.routable() && entry.peer.region == *region;
+        self.entries().filter(there).take(FEW + 1).count() <= FEW
     }
 
     fn insert(&mut self, now: Instant, seen: Observation) {

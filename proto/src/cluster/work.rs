@@ -189,12 +189,14 @@ impl Cluster {
         self.check_ready(now);
     }
 
-    /// A node known by hearsay alone may not know this one: nobody else tells it soon.
+    /// A node known by hearsay alone may not know this one: nobody else tells it soon. Of another
+    /// region, a few that do are enough: each is answered with a list of all members.
     fn meet(&mut self, peer: &Peer) {
         let hearsay = |entry: &Entry| entry.sources().eq([Source::Learned]);
         let stranger = peer.capable && self.table.entry(peer.id).is_some_and(hearsay);
         let greets = self.me.is_some() && !self.rng.hits(Point::StrangerUngreeted);
-        if greets && stranger && self.strangers.len() < MAX_PEERS {
+        let wanted = peer.region == self.own || self.table.sees_few_of(&peer.region);
+        if greets && stranger && wanted && self.strangers.len() < MAX_PEERS {
             self.strangers.push_back(peer.addr);
         }
     }

@@ -179,7 +179,7 @@ fn members_go_round_through_one_seed() {
 
 #[test]
 fn a_node_makes_itself_known_to_whom_it_learns_of() {
-    let mut world = with_seeds(node_config("london"), &["10.0.0.1:6789"]);
+    let mut world = with_seeds(node_config("paris"), &["10.0.0.1:6789"]);
     world.script(1, Some(id(1)), ms(1));
     let mut body = line(1, "london", "zc");
     for n in 2..=40 {
@@ -211,6 +211,25 @@ fn a_node_makes_itself_known_to_whom_it_learns_of() {
     world.run(ms(1_000));
     assert_eq!(world.routed(), [1, 2]);
     assert!(world.polls.iter().all(|(_, to, _)| *to == addr(1)));
+}
+
+#[test]
+fn of_another_region_only_a_few_are_told_at_once() {
+    let mut world = with_seeds(node_config("london"), &["10.0.0.1:6789"]);
+    let home = |n: u16| if n <= 40 { "london" } else { "paris" };
+    let lines = (1..=80).map(|n| line(n, home(n), "zc"));
+    let all: String = lines.collect();
+    for n in 1..=80 {
+        world.script(n, Some(id(u32::from(n))), ms(1));
+        world.node(n).members = Some(all.clone());
+    }
+    world.cluster.announce(world.now);
+    world.run(ms(3_000));
+    assert_eq!(world.routed().len(), 80);
+    let greeted = |n: u16| world.polls.iter().any(|(_, to, _)| *to == addr(n));
+    assert!((1..=40).all(greeted), "each of the own region");
+    let far = (41..=80).filter(|n| greeted(*n)).count();
+    assert!((8..=9).contains(&far), "{far} of the other one");
 }
 
 #[test]

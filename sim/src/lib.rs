@@ -37,6 +37,7 @@ mod plan;
 mod quiet;
 mod rare;
 mod run;
+pub mod scale;
 mod shrink;
 mod sniff;
 mod source;

@@ -1,5 +1,6 @@
 //! The command line. Every flag can also be given as a `ZEROCACHE_*` variable.
 
+pub(crate) use crate::simulate_args::{Law, Simulate};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Watch nine nodes in three regions at work, in this process, on loopback
     Demo,
+    /// Simulate a cluster that is only planned: how fast it is, what it costs, what it survives
+    Simulate(Simulate),
 }
 
 /// Where to look for nodes.

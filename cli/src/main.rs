@@ -1,4 +1,5 @@
-//! The `zerocache` command: runs a node, reads and writes keys, looks at a cluster, shows itself off.
+//! The `zerocache` command: runs a node, reads and writes keys, looks at a cluster, shows itself off,
+//! simulates clusters that are planned.
 
 mod args;
 mod demo;
@@ -10,6 +11,8 @@ mod ops;
 mod output;
 mod serve;
 mod signals;
+mod simulate;
+mod simulate_args;
 mod smol;
 mod status;
 
@@ -38,6 +41,7 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Del(args) => block_on(Some(1), ops::del(args, json)),
         Command::Nodes(args) => block_on(Some(1), nodes::run(args, json)),
         Command::Status(args) => block_on(Some(1), status::run(args, json)),
+        Command::Simulate(args) => simulate::run(args, json),
         Command::Demo => block_on(None, demo::run(json)),
     }
 }

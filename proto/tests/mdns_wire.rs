@@ -316,6 +316,29 @@ fn no_record_is_multicast_twice_within_a_second() {
 }
 
 #[test]
+fn an_announcement_waits_a_second_after_an_answer() {
+    let mut mdns = started(1, server(0xa1b2_c3d4, "london"), 1);
+    let first = run(&mut mdns, at(2_500));
+    let announced = first.last().unwrap().0;
+    let asked = announced + ms(1_900);
+    run(&mut mdns, asked);
+    let question = Query::of(INSTANCE, TYPE::SRV).bytes();
+    hear(&mut mdns, asked, source(2), &question);
+    let sent = run(&mut mdns, at(10_000));
+    let answers = sent.iter().filter(|(_, t)| is_response(&t.payload));
+    let times: Vec<_> = answers.map(|(at, _)| *at).collect();
+    assert_eq!(
+        times.len(),
+        2,
+        "the answer and the last announcement: {times:?}"
+    );
+    assert!(
+        times[1] >= asked + ms(1_000),
+        "{times:?}, asked at {asked:?}"
+    );
+}
+
+#[test]
 fn what_the_asker_knows_is_not_repeated() {
     for (ttl, repeated) in [(1_125, false), (563, false), (562, false), (561, true)] {
         let (mut mdns, now) = established(false);

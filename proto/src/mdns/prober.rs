@@ -115,6 +115,12 @@ impl Link {
                 common.send(now, self.index, Destination::Multicast, payload);
             }
             Phase::Announcing { sent, next } if next <= now => {
+                // What has just been told to somebody who asked waits its second.
+                let allowed = self.responder.allowed(zone.announced());
+                if let Some(next) = allowed.filter(|allowed| *allowed > now) {
+                    self.phase = Phase::Announcing { sent, next };
+                    return;
+                }
                 let payload = packet::announcement(zone, home, false);
                 let id = zone.service().id;
                 self.responder.multicast(now, zone.announced());

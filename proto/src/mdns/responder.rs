@@ -71,6 +71,14 @@ impl Responder {
         due.chain(self.deferred.iter().map(|d| d.due)).min()
     }
 
+    /// When all of these records may be multicast again (RFC 6762 §6).
+    pub(super) fn allowed(&self, records: Records) -> Option<Instant> {
+        let slots = self.slots.iter().zip(Record::ALL);
+        let told = slots.filter(|(_, record)| records.contains(*record));
+        let last = told.filter_map(|(slot, _)| slot.last).max();
+        last.map(|last| after(last, INTERVAL))
+    }
+
     /// `records` are multicast now: whoever waited for one has it.
     pub(super) fn multicast(&mut self, now: Instant, records: Records) {
         for (slot, record) in self.slots.iter_mut().zip(Record::ALL) {

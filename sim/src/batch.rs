@@ -31,6 +31,8 @@ pub struct Batch {
     converged: Vec<u64>,
     /// The same, of those in which something was.
     converged_lossy: Vec<u64>,
+    /// Times until a dead node was relied on by nobody, in milliseconds.
+    detected: Vec<u64>,
     /// The seeds of runs that failed, with their first violation.
     pub failed: Vec<(u64, String)>,
 }
@@ -55,6 +57,7 @@ impl Batch {
             &mut self.converged_lossy
         };
         times.extend(report.figures.converged_ms);
+        self.detected.extend(report.figures.detected_ms);
         if let Some(first) = report.violations.first() {
             self.failed.push((seed, first.to_string()));
         }
@@ -79,11 +82,12 @@ impl Batch {
         self.diverged.1 += other.diverged.1;
         self.converged.extend(&other.converged);
         self.converged_lossy.extend(&other.converged_lossy);
+        self.detected.extend(&other.detected);
         self.failed.extend(other.failed.iter().cloned());
     }
 
     /// What is expected to happen in at least one of a hundred runs, in a batch large enough to tell.
-    pub const EXPECTED: [&'static str; 45] = [
+    pub const EXPECTED: [&'static str; 48] = [
         "TCP-only partition",
         "answered by a reset",
         "capacity change",
@@ -97,12 +101,15 @@ impl Batch {
         "datagram overtaken",
         "datagram twice",
         "dead peer put out",
+        "death in peace",
         "delete",
         "eviction",
         "expiration",
         "fallback after a failure",
         "fourth rung",
         "get",
+        "goodbye in peace",
+        "goodbyes said",
         "half-open connection",
         "heal",
         "hit",
@@ -171,6 +178,11 @@ impl fmt::Display for Batch {
             "convergence after the faults, ms: {}; with loss: {}",
             Percentiles(&self.converged),
             Percentiles(&self.converged_lossy)
+        )?;
+        writeln!(
+            f,
+            "a death in peace noticed by all, ms: {}",
+            Percentiles(&self.detected)
         )?;
         let (diverged, keys) = self.diverged;
         writeln!(

@@ -11,6 +11,7 @@ use zerocache_proto::{Failure, Instant, NodeId, Now, Region, Rng};
 use crate::checked::Checked;
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::invariants::Talk;
 
 /// The port every node listens on.
 pub(crate) const PORT: u16 = 6789;
@@ -167,6 +168,8 @@ pub(crate) struct Host {
     pub(crate) gets: u64,
     /// Whether that is all of them: it read nothing that had waited on a connection lost meanwhile.
     pub(crate) gets_known: bool,
+    /// What it says and hears by multicast.
+    pub(crate) talk: Talk,
     /// Wake-ups in a row that brought nothing, at about one time.
     pub(crate) idle_wakes: (u64, u32),
 }

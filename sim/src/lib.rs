@@ -28,6 +28,8 @@ mod checked;
 mod client;
 mod clock;
 mod coverage;
+mod dns;
+mod farewell;
 mod host;
 mod invariants;
 mod model;

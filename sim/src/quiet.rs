@@ -55,6 +55,8 @@ impl World {
         self.drain();
         self.expect_ranking();
         figures.diverged = self.compare();
+        self.expect_over();
+        figures.detected_ms = self.part();
         figures.stale_reads = std::mem::take(&mut self.watch.stale_reads);
         figures
     }
@@ -268,6 +270,8 @@ impl World {
         }
         for index in 0..self.knobs.servers.len() {
             self.expect_within_bounds(index);
+            self.expect_caps(index);
+            self.expect_rest(index);
         }
     }
 
@@ -307,6 +311,8 @@ impl World {
             );
             self.violate("I17", text);
         }
+        self.coverage
+            .add("tombstone evicted", cache.tombstones.evictions);
         self.coverage.add("stale copy", cache.stale);
         self.coverage.add("copy come twice", cache.duplicates);
         self.coverage

@@ -23,6 +23,8 @@ pub struct Options {
 pub struct Report {
     /// The hash of all that happened.
     pub hash: u64,
+    /// The hash of what happened to whom and when, whatever bytes went to and fro.
+    pub rhythm: u64,
     /// Simulated time, in nanoseconds.
     pub time: u64,
     /// Simulated time of all nodes together, in nanoseconds.
@@ -50,6 +52,8 @@ pub struct Figures {
     pub stale_reads: Vec<u64>,
     /// Keys with different values at two live nodes in the end, and keys looked at.
     pub diverged: (u64, u64),
+    /// Until a node that died in the quiet time was in nobody's routing, in milliseconds.
+    pub detected_ms: Option<u64>,
     /// Operations.
     pub operations: u64,
 }
@@ -83,6 +87,7 @@ pub fn run(plan: &Plan, options: Options) -> Report {
     figures.operations = world.model.operations.len() as u64;
     Report {
         hash: world.trace.hash(),
+        rhythm: world.trace.rhythm(),
         time: world.now,
         node_time: world.now * knobs.servers.len() as u64,
         events: world.events,

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 #[derive(Clone, Debug)]
 pub struct Trace {
     hash: u64,
+    /// Of what happened to whom and when, but not of any bytes.
+    rhythm: u64,
     events: u64,
     /// How many of the last events are kept in words; 0 for none.
     keep: usize,
@@ -18,6 +20,7 @@ impl Trace {
     pub const fn new(keep: usize) -> Self {
         Self {
             hash: 0xcbf2_9ce4_8422_2325,
+            rhythm: 0xcbf2_9ce4_8422_2325,
             events: 0,
             keep,
             lines: VecDeque::new(),
@@ -28,6 +31,12 @@ impl Trace {
     #[must_use]
     pub const fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// The hash of what happened to whom and when, whatever bytes went to and fro.
+    #[must_use]
+    pub const fn rhythm(&self) -> u64 {
+        self.rhythm
     }
 
     /// How many events there were.
@@ -42,8 +51,7 @@ impl Trace {
     }
 
     pub(crate) const fn word(&mut self, word: u64) {
-        let mixed = (self.hash ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25);
-        self.hash = mixed ^ (mixed >> 29);
+        self.hash = mix(self.hash, word);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
@@ -59,8 +67,8 @@ impl Trace {
     /// Something happened to `host`; `say` tells it in words.
     pub(crate) fn event(&mut self, at: u64, host: usize, kind: u8, say: impl FnOnce() -> String) {
         self.events += 1;
-        self.word(at);
-        self.word((host as u64) << 8 | u64::from(kind));
+        self.rhythm = mix(mix(self.rhythm, at), (host as u64) << 8 | u64::from(kind));
+        self.word(self.rhythm);
         if self.keep > 0 {
             if self.lines.len() >= self.keep {
                 self.lines.pop_front();
@@ -70,4 +78,9 @@ impl Trace {
                 .push_back(format!("{s:4}.{us:06} host {host:2}: {}", say()));
         }
     }
+}
+
+const fn mix(hash: u64, word: u64) -> u64 {
+    let mixed = (hash ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25);
+    mixed ^ (mixed >> 29)
 }

@@ -14,7 +14,7 @@ use crate::client::{Client, Order};
 use crate::clock::Clock;
 use crate::coverage::Coverage;
 use crate::host::{Happening, Host, Life, PORT, Process};
-use crate::invariants::{Violation, Watch};
+use crate::invariants::{Talk, Violation, Watch};
 use crate::model::Model;
 use crate::net::Net;
 use crate::rare::buggify;
@@ -145,6 +145,7 @@ impl World {
                 Event::Resume(host, incarnation) => self.resume(host, incarnation),
                 Event::Exit(host, incarnation) => {
                     if self.hosts[host].incarnation == incarnation && self.hosts[host].leaving {
+                        self.watch_exit(host);
                         self.end(host, false);
                     }
                 }
@@ -402,6 +403,7 @@ impl World {
                 self.note(index, 11, || {
                     format!("datagram of {source}, {} bytes", payload.len())
                 });
+                self.watch_heard(index, &payload);
                 let datagram = mdns::Datagram {
                     interface: 1,
                     source,
@@ -420,6 +422,7 @@ impl World {
                 );
             }
             Happening::LinkUp => {
+                self.hosts[index].talk.linked_at = self.now;
                 let interface = self.interface(index);
                 self.input(index, Input::Interface(interface));
             }
@@ -579,6 +582,7 @@ fn host(knobs: &Knobs, index: usize, is_server: bool, region: usize, rng: &mut R
         seen: None,
         gets: 0,
         gets_known: true,
+        talk: Talk::starting(0),
         idle_wakes: (0, 0),
     }
 }

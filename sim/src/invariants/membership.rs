@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use zerocache_proto::NodeId;
 
+use super::manners::Talk;
 use crate::host::Process;
 use crate::sniff::{Asked, What};
 use crate::swarm::SECOND;
@@ -19,6 +20,7 @@ impl World {
     /// A process has begun.
     pub(crate) fn watch_start(&mut self, index: usize) {
         self.watch.held.retain(|(host, _), _| *host != index);
+        self.hosts[index].talk = Talk::starting(self.now);
     }
 
     /// A process has ended.

@@ -1,5 +1,6 @@
 //! What must hold at each step, and what once all is quiet: violations are collected, not thrown.
 
+mod bounds;
 mod manners;
 mod membership;
 mod operations;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use zerocache_proto::{NodeId, Version};
+
+pub(crate) use manners::Talk;
 
 /// Something that must not be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +48,9 @@ pub(crate) struct Watch {
     pub(crate) quiet: bool,
     /// What each node has held under each key: version, expiry by its clock, start of the node.
     held: BTreeMap<(usize, u32), Held>,
-    /// When each process last multicast each answer.
+    /// When somebody last probed for a name.
+    probed_at: u64,
+    /// When each process last multicast each record.
     said: BTreeMap<(usize, u32, Vec<u8>), u64>,
     /// When a process last read what had waited on a connection lost meanwhile: nobody knows what that was.
     pub(crate) unseen_at: u64,

@@ -87,7 +87,7 @@ impl Batch {
     }
 
     /// What is expected to happen in at least one of a hundred runs, in a batch large enough to tell.
-    pub const EXPECTED: [&'static str; 48] = [
+    pub const EXPECTED: [&'static str; 52] = [
         "TCP-only partition",
         "answered by a reset",
         "capacity change",
@@ -98,6 +98,7 @@ impl Batch {
         "connection refused",
         "connections reset",
         "copy come twice",
+        "datagram from elsewhere",
         "datagram overtaken",
         "datagram twice",
         "dead peer put out",
@@ -133,9 +134,12 @@ impl Batch {
         "request to a dead node",
         "revive",
         "revive under a new name",
+        "rogue bytes",
         "rogue datagram",
         "slow peer",
+        "smuggled request",
         "stale copy",
+        "trickle",
     ];
 
     /// All that is expected of a large batch: [`EXPECTED`](Self::EXPECTED), and each point of the core

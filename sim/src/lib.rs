@@ -38,6 +38,7 @@ mod net;
 mod plan;
 mod quiet;
 mod rare;
+mod rogue;
 mod run;
 pub mod scale;
 mod shrink;

@@ -19,6 +19,7 @@ const USAGE: &str =
   --seeds A..B     plays many, and sums them up (0..1000)
   --jobs N         threads, each with seeds of its own (1)
   --small          the seeds as the tests play them: few hosts, half a minute of faults
+  --nodes N        as many nodes in each run, 64 at most: for its speed
   --checked        holds each node to the contract of machines at each turn
   --lines N        tells the last N events of a single seed (40 of one that fails)
   --shrink RUNS    looks for the least list of transitions that still fails, in so many runs (300)
@@ -30,6 +31,7 @@ struct Arguments {
     seeds: (u64, u64),
     jobs: usize,
     small: bool,
+    nodes: Option<usize>,
     options: Options,
     shrink: usize,
     failures: usize,
@@ -37,11 +39,20 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// The options that make the same run of a seed.
+    fn variant(&self) -> String {
+        match self.nodes {
+            Some(nodes) => format!("--nodes {nodes} "),
+            None if self.small => "--small ".to_owned(),
+            None => String::new(),
+        }
+    }
+
     fn plan(&self, seed: u64) -> Plan {
-        if self.small {
-            Plan::small(seed)
-        } else {
-            Plan::seed(seed)
+        match self.nodes {
+            Some(nodes) => Plan::sized(seed, nodes),
+            None if self.small => Plan::small(seed),
+            None => Plan::seed(seed),
         }
     }
 
@@ -53,6 +64,7 @@ impl Arguments {
             seeds: (0, 1000),
             jobs: 1,
             small: false,
+            nodes: None,
             options: Options::default(),
             shrink: 300,
             failures: 10,
@@ -75,6 +87,7 @@ impl Arguments {
                     let (from, to) = value.split_once("..")?;
                     read.seeds = (from.parse().ok()?, to.parse().ok()?);
                 }
+                "--nodes" => read.nodes = Some(value.parse().ok().filter(|nodes| *nodes <= 64)?),
                 "--jobs" => read.jobs = value.parse().ok()?,
                 "--lines" => read.options.lines = value.parse().ok()?,
                 "--shrink" => read.shrink = value.parse().ok()?,
@@ -149,7 +162,7 @@ fn one(seed: u64, arguments: &Arguments) -> bool {
         .iter()
         .take(3)
         .for_each(|violation| println!("{violation}"));
-    let small = if arguments.small { "--small " } else { "" };
+    let small = arguments.variant();
     println!("replay: cargo run --release -p zerocache-sim -- {small}--seed {seed}");
     false
 }
@@ -168,12 +181,15 @@ fn many(arguments: &Arguments) -> bool {
     let batch = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     let elapsed = begun.elapsed().as_secs_f64();
     println!("{batch}");
-    println!(
-        "{:.1} s, {:.0} times real time",
-        elapsed,
-        batch.time as f64 / 1e9 / elapsed
-    );
-    let small = if arguments.small { "--small " } else { "" };
+    let speed = |seconds: f64| batch.time as f64 / 1e9 / seconds;
+    println!("{elapsed:.1} s, {:.0} times real time", speed(elapsed));
+    if let Some(used) = processor_seconds() {
+        println!(
+            "{used:.1} s of a processor, {:.0} times real time",
+            speed(used)
+        );
+    }
+    let small = arguments.variant();
     for (seed, what) in &batch.failed {
         println!("seed {seed}: {what}");
         println!("    replay: cargo run --release -p zerocache-sim -- {small}--seed {seed}");
@@ -210,4 +226,13 @@ fn work(arguments: &Arguments, next: &AtomicU64, sum: &Mutex<Batch>, begun: Inst
             return;
         }
     }
+}
+
+/// What this program has taken of the processors so far, in seconds; Linux tells.
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Option<Vec<f64>> = ticks.map(|ticks| ticks.parse().ok()).collect();
+    Some(ticks?.iter().sum::<f64>() / 100.0)
 }

@@ -39,6 +39,17 @@ impl Plan {
         }
     }
 
+    /// A run as that of `seed`, but of so many nodes.
+    #[must_use]
+    pub fn sized(seed: u64, nodes: usize) -> Self {
+        let mut source = Source::seed(seed);
+        let knobs = Knobs::draw(&mut source).sized(nodes);
+        Self {
+            seed: Some(seed),
+            ..Self::of(knobs, &mut source)
+        }
+    }
+
     /// The run that these choices make.
     #[must_use]
     pub fn draw(source: &mut Source<'_>) -> Self {

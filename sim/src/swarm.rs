@@ -183,6 +183,15 @@ impl Knobs {
         }
     }
 
+    /// The same with so many nodes.
+    #[must_use]
+    pub fn sized(mut self, nodes: usize) -> Self {
+        let regions = self.regions;
+        self.servers = (0..nodes.max(1)).map(|node| node % regions).collect();
+        self.founders = self.founders.min(self.servers.len());
+        self
+    }
+
     /// The same with few hosts, and faults for half a minute.
     #[must_use]
     pub fn small(mut self) -> Self {

@@ -45,6 +45,8 @@ pub(crate) struct Conn {
     pub(crate) read: u64,
     /// When it had read all that was sent by then.
     pub(crate) whole_at: Option<u64>,
+    /// Nobody who plays by the rules dials: what goes over it need not make sense.
+    rogue: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,6 +124,7 @@ impl World {
             asked: VecDeque::new(),
             read: 0,
             whole_at: None,
+            rogue: false,
         };
         self.conns.insert(id, conn);
         self.hosts[host].outs.insert(out, id);
@@ -587,7 +590,51 @@ impl World {
         delay(self.knobs.law, mean, &mut self.hosts[from].rng)
     }
 
+    /// Somebody connects to `to`, as if from `from`, says that, so fast or so slowly, and ends or not.
+    pub(crate) fn intrude(&mut self, from: usize, to: usize, bytes: &[u8], pace: u64, ends: bool) {
+        let id = self.next_conn;
+        self.next_conn += 1;
+        let end = |host: usize, incarnation, open| End {
+            host,
+            incarnation,
+            open,
+        };
+        let mut pipes = [Pipe::default(), Pipe::default()];
+        let step = if pace > 0 { 1 } else { bytes.len().max(1) };
+        let segments = bytes.chunks(step).map(|part| Segment::Data(part.to_vec()));
+        let mut at = self.now;
+        pipes[0].queue.push_back((at, Segment::Open));
+        for segment in segments {
+            at += pace.max(MS);
+            pipes[0].queue.push_back((at, segment));
+        }
+        if ends {
+            pipes[0].queue.push_back((at + MS, Segment::Fin));
+        }
+        pipes[0].waiting = bytes.len();
+        pipes[0].sent = bytes.len() as u64;
+        let conn = Conn {
+            // Of no process: whatever is answered is answered by a reset.
+            ends: [
+                end(from, 0, false),
+                end(to, self.hosts[to].incarnation, true),
+            ],
+            pipes,
+            out: u64::MAX,
+            stage: Stage::Open,
+            asked: VecDeque::new(),
+            read: 0,
+            whole_at: None,
+            rogue: true,
+        };
+        self.conns.insert(id, conn);
+        self.schedule(id, 0, 0);
+    }
+
     fn sniff(&mut self, id: u64, way: usize, bytes: &[u8]) {
+        if self.conns.get(&id).is_none_or(|conn| conn.rogue) {
+            return;
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let Some(conn) = self.conns.get_mut(&id) else {

@@ -105,7 +105,7 @@ pub enum Transition {
     Reset { host: usize },
     /// A node has no descriptors left and accepts nothing for some milliseconds.
     Exhaust { node: usize, ms: u64 },
-    /// Somebody sends a datagram that is none, or a lie.
+    /// Somebody sends a datagram that is none, a lie, or from elsewhere; or connects and sends such bytes.
     Rogue { host: usize, lie: u64 },
     /// A client stores a value.
     Put {
@@ -158,7 +158,7 @@ impl Transition {
             Self::ClockStep { .. } => "clock step",
             Self::Reset { .. } => "connections reset",
             Self::Exhaust { .. } => "no descriptors",
-            Self::Rogue { .. } => "rogue datagram",
+            Self::Rogue { lie, .. } => crate::rogue::kind(*lie),
             Self::Put { .. } => "put",
             Self::Get { .. } => "get",
             Self::Delete { .. } => "delete",

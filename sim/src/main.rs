@@ -194,7 +194,11 @@ fn many(arguments: &Arguments) -> bool {
         println!("seed {seed}: {what}");
         println!("    replay: cargo run --release -p zerocache-sim -- {small}--seed {seed}");
     }
-    let missing = batch.missing(&Batch::expected());
+    let mut missing = batch.missing(&Batch::expected());
+    if arguments.small {
+        // Half a minute is too short for it.
+        missing.retain(|what| *what != "connect timed out");
+    }
     let telling = batch.runs >= 1_000;
     if telling && !missing.is_empty() {
         println!("in less than one of a hundred runs: {missing:?}");

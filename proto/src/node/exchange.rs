@@ -179,6 +179,8 @@ impl Exchanges {
         let idle = self.idle.entry(addr).or_default();
         let keeps = outbound.http.is_reusable() && idle.len() < MAX_IDLE;
         if keeps && !self.buggify.hits(Point::IdleClosed) {
+            // However many peers there are, those that wait hold no buffers.
+            outbound.http.release();
             idle.push(conn);
         } else {
             output.push_back(Output::Close(ConnId::Out(conn)));

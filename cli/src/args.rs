@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use zerocache_driver::Admission;
 use zerocache_proto::cluster::StaticPeer;
+use zerocache_proto::mdns::Cidr;
 use zerocache_proto::{NodeId, Region};
 
 /// The longest life of a value, in seconds; longer ones are cut to it on the wire.
@@ -105,6 +106,15 @@ pub(crate) struct Discovery {
         value_delimiter = ','
     )]
     pub(crate) interface: Vec<String>,
+    /// Believe multicasts that tell of nodes in this range of addresses, not only of nodes on the
+    /// link they are heard on. Can be repeated; in the variable, commas divide
+    #[arg(
+        long,
+        env = "ZEROCACHE_ALLOW_PEERS",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_peers: Vec<Cidr>,
 }
 
 #[derive(Args, Debug)]

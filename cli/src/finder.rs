@@ -122,6 +122,9 @@ fn connect(region: &str, discovery: &Discovery) -> Result<Client, Failure> {
     for name in &discovery.interface {
         builder = builder.interface(name);
     }
+    for range in &discovery.allow_peers {
+        builder = builder.allow_peers(*range);
+    }
     builder.connect().map_err(|error| {
         let usage = matches!(error, StartError::Region(_));
         Failure::new(

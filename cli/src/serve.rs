@@ -98,6 +98,9 @@ fn builder<R: Runtime>(args: Serve) -> NodeBuilder<R> {
     for name in args.discovery.interface {
         builder = builder.interface(&name);
     }
+    for range in args.discovery.allow_peers {
+        builder = builder.allow_peers(range);
+    }
     builder
 }
 

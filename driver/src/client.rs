@@ -19,7 +19,7 @@ use std::task::Poll;
 use zerocache_proto::cluster::{self, Cluster, Outcome, Peer, PeerInfo, StaticPeer};
 use zerocache_proto::http::{ClientLimits, Options, Outgoing, Target};
 use zerocache_proto::op::{Attempt, Fetch, Kind, Turn, Verdict};
-use zerocache_proto::{Duration, InvalidRegion, Region, Rng, mdns};
+use zerocache_proto::{Duration, InvalidRegion, Region, Rng};
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 4096;
@@ -122,7 +122,7 @@ impl<R: Runtime> ClientBuilder<R> {
             region: region.clone(),
             me: None,
             peers: self.discovery.peers.clone(),
-            mdns: self.discovery.mdns.then(mdns::Config::default),
+            mdns: self.discovery.mdns(None),
         };
         let cluster = Cluster::new(clock.mono(), config, rng.next_u64());
         let membership = Arc::new(Membership::new(clock, cluster));

@@ -4,6 +4,7 @@ use crate::links::{Choice, Links};
 use crate::runtime::Runtime;
 use std::net::IpAddr;
 use zerocache_proto::cluster::StaticPeer;
+use zerocache_proto::mdns::{self, Cidr};
 
 /// How nodes are to be found.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub(crate) struct Discovery {
     pub(crate) peers: Vec<StaticPeer>,
     pub(crate) mdns: bool,
     pub(crate) interfaces: Vec<String>,
+    /// Where announced nodes may be beside the link.
+    pub(crate) allowed: Vec<Cidr>,
     /// The one address announced.
     pub(crate) address: Option<IpAddr>,
 }
@@ -41,6 +44,14 @@ macro_rules! common_settings {
             self
         }
 
+        /// Believes announcements by multicast of nodes in this range of addresses too (several calls:
+        /// several ranges, 64 at most). If not set: only of nodes on the link they are heard on.
+        #[must_use]
+        pub fn allow_peers(mut self, range: zerocache_proto::mdns::Cidr) -> Self {
+            self.discovery.allowed.push(range);
+            self
+        }
+
         $(#[$seed])*
         #[must_use]
         pub fn seed(mut self, seed: u64) -> Self {
@@ -57,12 +68,22 @@ impl Default for Discovery {
             peers: Vec::new(),
             mdns: true,
             interfaces: Vec::new(),
+            allowed: Vec::new(),
             address: None,
         }
     }
 }
 
 impl Discovery {
+    /// What multicast DNS is told, with the service to announce; `None` without mDNS.
+    pub(crate) fn mdns(&self, service: Option<mdns::Service>) -> Option<mdns::Config> {
+        self.mdns.then(|| mdns::Config {
+            service,
+            allowed: self.allowed.clone(),
+            ..mdns::Config::default()
+        })
+    }
+
     /// The multicast sockets, not open yet; `None` without mDNS.
     pub(crate) fn links<R: Runtime>(&self, runtime: &R) -> Option<Links<R>> {
         let choice = match self.address {

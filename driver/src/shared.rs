@@ -76,18 +76,15 @@ impl<R: Runtime> Shared<R> {
             addr: announced,
             port: addr.port(),
         };
-        let mdns = builder.discovery.mdns.then(|| mdns::Config {
-            service: Some(mdns::Service {
-                id,
-                region: region.clone(),
-                port: addr.port(),
-                address: announced.and_then(|addr| match addr {
-                    SocketAddr::V4(v4) => Some(*v4.ip()),
-                    SocketAddr::V6(_) => None,
-                }),
+        let mdns = builder.discovery.mdns(Some(mdns::Service {
+            id,
+            region: region.clone(),
+            port: addr.port(),
+            address: announced.and_then(|addr| match addr {
+                SocketAddr::V4(v4) => Some(*v4.ip()),
+                SocketAddr::V6(_) => None,
             }),
-            ..mdns::Config::default()
-        });
+        }));
         let config = cluster::Config {
             region: region.clone(),
             me: Some(me),

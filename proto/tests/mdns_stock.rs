@@ -1,19 +1,16 @@
 //! What others send, and what is believed of it. The datagrams in hex are python-zeroconf 0.154's,
 //! captured; the address in them is put in place of the one it had.
 
-#![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
-
 mod mdns_lab;
 
 use std::net::{IpAddr, SocketAddr};
 
+use mdns_lab::announcement::Announcement;
 use mdns_lab::checked::Checked;
 use mdns_lab::{
     INTERFACE, at, events, hear, id, interface, ip, lines, ms, run, server, service, sightings,
     source, started, transmits,
 };
-use simple_dns::rdata::{A, NSEC, PTR, RData, SRV, TXT};
-use simple_dns::{CLASS, Name, Packet, PacketFlag, ResourceRecord, TYPE};
 use zerocache_proto::Instant;
 use zerocache_proto::mdns::{Config, Datagram, Destination, Event, Interface, Mdns};
 
@@ -164,81 +161,6 @@ fn stock_nodes_of_one_loopback_interface_see_each_other() {
     );
 }
 
-/// A response of records about one instance.
-#[derive(Clone)]
-struct Announcement {
-    label: String,
-    host: String,
-    port: u16,
-    region: Option<&'static str>,
-    addresses: Vec<[u8; 4]>,
-    ttl: u32,
-    srv: bool,
-    pointer: bool,
-    nsec: bool,
-}
-
-impl Announcement {
-    fn new(bits: u32) -> Self {
-        Self {
-            label: format!("{bits:08x}"),
-            host: "machine.local".into(),
-            port: 6789,
-            region: Some("region=london"),
-            addresses: vec![[10, 0, 0, 9]],
-            ttl: 120,
-            srv: true,
-            pointer: true,
-            nsec: false,
-        }
-    }
-
-    /// As Avahi does it: the host has a name of its own.
-    fn bytes(&self) -> Vec<u8> {
-        let name = format!("{}._server._geocache._tcp.local", self.label);
-        let name = Name::new(&name).unwrap();
-        let host = Name::new(&self.host).unwrap();
-        let mut packet = Packet::new_reply(0);
-        packet.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
-        let mut add = |name: &Name<'_>, ttl, data: RData<'_>, flush| {
-            let record = ResourceRecord::new(name.clone(), CLASS::IN, ttl, data);
-            packet
-                .answers
-                .push(record.with_cache_flush(flush).into_owned());
-        };
-        for address in &self.addresses {
-            add(
-                &host,
-                self.ttl,
-                RData::A(A::from(std::net::Ipv4Addr::from(*address))),
-                true,
-            );
-        }
-        if let Some(region) = self.region {
-            let txt = TXT::new().with_string(region).unwrap();
-            add(&name, self.ttl, RData::TXT(txt), true);
-        }
-        if self.srv {
-            let data = SRV {
-                priority: 0,
-                weight: 0,
-                port: self.port,
-                target: host.clone(),
-            };
-            add(&name, self.ttl, RData::SRV(data), true);
-        }
-        if self.nsec {
-            let data = NSEC::from_types(host.clone(), &[TYPE::AAAA]);
-            add(&host, self.ttl, RData::NSEC(data), true);
-        }
-        if self.pointer {
-            let service = Name::new("_server._geocache._tcp.local").unwrap();
-            add(&service, self.ttl, RData::PTR(PTR(name.clone())), false);
-        }
-        packet.build_bytes_vec_compressed().unwrap()
-    }
-}
-
 #[test]
 fn what_is_not_to_be_believed_is_counted_and_not_reported() {
     let base = Announcement::new(9);
@@ -266,7 +188,7 @@ fn what_is_not_to_be_believed_is_counted_and_not_reported() {
         (with(|a| a.addresses = vec![[255, 255, 255, 255]]), false),
         (with(|a| a.addresses = vec![[10, 0, 0, 255]]), false),
         // Off the link, as through a reflector.
-        (with(|a| a.addresses = vec![[192, 168, 9, 9]]), true),
+        (with(|a| a.addresses = vec![[192, 168, 9, 9]]), false),
         (
             with(|a| a.addresses = vec![[127, 0, 0, 1], [10, 0, 0, 9]]),
             true,
@@ -476,7 +398,7 @@ fn a_node_seen_on_two_interfaces_is_reported_from_one_at_a_time() {
     let mut mdns = client();
     let second = Interface {
         index: 8,
-        addresses: vec![([10, 1, 0, 1].into(), 24)],
+        addresses: vec![([10, 0, 0, 2].into(), 24)],
         loopback: false,
     };
     mdns.handle_interface(at(0), second);

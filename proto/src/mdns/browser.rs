@@ -3,6 +3,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use simple_dns::rdata::{RData, TXT};
@@ -14,26 +15,33 @@ use super::instance::{Attributes, Change, Key, Location};
 use super::life::Life;
 use super::link::Link;
 use super::names::{Host, Known};
-use super::{Datagram, Event};
+use super::responder::is_own;
+use super::{Cidr, Config, Datagram, Event, Service};
 use crate::{Instant, NodeId, Region};
 
 /// Thousandths of its TTL that a record's refresh is late at most.
 const MAX_JITTER: usize = 20;
 /// The first port that needs no privilege.
 const FIRST_HIGH_PORT: u16 = 1_024;
+/// Allowed ranges of addresses used; more are ignored.
+const MAX_ALLOWED: usize = 64;
 
 /// Other nodes, on all interfaces.
 #[derive(Debug)]
 pub(super) struct Browser {
     pub(super) cache: Cache,
     low_ports: bool,
+    allowed: Vec<Cidr>,
 }
 
 impl Browser {
-    pub(super) const fn new(low_ports: bool) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
+        // Who has such a port expects that of others.
+        let low = |service: &Service| service.port < FIRST_HIGH_PORT;
         Self {
             cache: Cache::new(),
-            low_ports,
+            low_ports: config.low_ports || config.service.as_ref().is_some_and(low),
+            allowed: config.allowed.iter().take(MAX_ALLOWED).copied().collect(),
         }
     }
 
@@ -74,9 +82,12 @@ impl Browser {
                 let ip = Ipv4Addr::from_bits(a.address);
                 let host = Host::of(&record.name);
                 let life = Life::new(now, record.ttl, jitter);
+                // Of what is on this host only this host may tell.
+                let believed =
+                    self.believes(ip, link) && (trusted || !is_own(common, IpAddr::V4(ip)));
                 for id in self.cache.on_host(link.index, &host) {
                     let key = (id, link.index);
-                    if link.is_sane(ip) {
+                    if believed {
                         self.cache.address(now, key, ip, life, record.cache_flush);
                         touched.insert(id);
                     } else {
@@ -89,6 +100,12 @@ impl Browser {
             self.settle(now, (id, link.index), jitter, common);
         }
         found
+    }
+
+    /// Whether a node may be at `address`, told of on `link`: on that link, or where it is allowed.
+    fn believes(&self, address: Ipv4Addr, link: &Link) -> bool {
+        let allowed = || self.allowed.iter().any(|range| range.contains(address));
+        link.is_sane(address) && (link.is_on_link(IpAddr::V4(address)) || allowed())
     }
 
     /// Whether a query's known answers tell of an instance that is not known here. No more than a

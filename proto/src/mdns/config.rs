@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use super::Cidr;
 use crate::{Instant, NodeId, Region};
 
 /// The service a node announces.
@@ -27,8 +28,11 @@ pub struct Config {
     /// Also publish `<id>._geocache._tcp.local` with subtype `_server`: legal DNS-SD, which the
     /// three-label type of the stock package is not, so that Avahi and Apple's tools resolve it.
     pub alias: bool,
-    /// Believe announcements of ports below 1024.
+    /// Believe announcements of ports below 1024 even if the own one is above.
     pub low_ports: bool,
+    /// Believe announcements of addresses in these ranges even if they are not on the link they are
+    /// heard on, as a reflector passes on; of loopback ones only on loopback. 64 at most are used.
+    pub allowed: Vec<Cidr>,
 }
 
 /// An interface that is up, as the driver sees it.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::Interface;
+use super::cidr::{Cidr, mask};
 use super::common::Common;
 use super::prober::{Farewell, Phase};
 use super::responder::Responder;
@@ -105,13 +106,13 @@ impl Link {
                     || self
                         .addresses
                         .iter()
-                        .any(|(a, p)| net(*a, *p) == net(ip, *p))
+                        .any(|(own, prefix)| Cidr::around(*own, *prefix).contains(ip))
             }
             IpAddr::V6(ip) => ip.is_unicast_link_local() || (self.loopback && ip.is_loopback()),
         }
     }
 
-    /// Whether a node may be reached at `address`. Off-link is fine: reflectors tell of such.
+    /// Whether anybody may be reached at `address`, on the link or off it.
     pub(super) fn is_sane(&self, address: Ipv4Addr) -> bool {
         let first = address.octets().first().copied().unwrap_or_default();
         let broadcast = |(own, prefix): &(Ipv4Addr, u8)| {
@@ -187,14 +188,4 @@ impl Link {
         .flatten()
         .min()
     }
-}
-
-fn net(address: Ipv4Addr, prefix: u8) -> u32 {
-    address.to_bits() & mask(prefix)
-}
-
-fn mask(prefix: u8) -> u32 {
-    u32::MAX
-        .checked_shl(32_u32.saturating_sub(prefix.into()))
-        .unwrap_or(0)
 }

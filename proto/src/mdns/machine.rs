@@ -46,11 +46,12 @@ impl Mdns {
     /// [`announce`]: Self::announce
     #[must_use]
     pub fn new(_now: Instant, config: Config, seed: u64) -> Self {
+        let browser = Browser::new(&config);
         let alias = config.alias;
         let zone = config.service.map(|service| Zone::new(service, alias));
         let mut mdns = Self {
             links: BTreeMap::new(),
-            browser: Browser::new(config.low_ports),
+            browser,
             sources: Sources::default(),
             common: Common::new(zone, seed),
             conflicts: VecDeque::new(),

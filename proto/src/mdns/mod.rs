@@ -12,6 +12,7 @@
 
 mod browser;
 mod cache;
+mod cidr;
 mod common;
 mod config;
 mod guard;
@@ -28,6 +29,7 @@ mod responder;
 mod schedule;
 mod zone;
 
+pub use cidr::{Cidr, InvalidCidr};
 pub use config::{
     Config, Datagram, Destination, Event, Interface, Service, Sighting, Stats, Transmit,
 };

@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "each test file uses a part")]
 #![expect(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+pub(crate) mod announcement;
 #[path = "../checked/mod.rs"]
 pub(crate) mod checked;
 

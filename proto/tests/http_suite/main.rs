@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+#[path = "../http_cases/cases.rs"]
+mod cases;
+#[cfg(test)]
 #[path = "../checked/mod.rs"]
 mod checked;
 #[cfg(test)]
@@ -10,9 +13,14 @@ mod client;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
-mod framing;
-#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod mutants;
+#[cfg(test)]
+#[path = "../http_cases/mutate.rs"]
+mod mutate;
+#[cfg(test)]
+mod node;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
@@ -23,5 +31,7 @@ mod requests;
 mod splits;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod target;

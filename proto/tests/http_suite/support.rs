@@ -3,7 +3,7 @@
 use crate::checked::Checked;
 use std::time::Duration;
 
-use zerocache_proto::http::{Body, Limits, Method, Request, Responder, ServerConn, Status};
+use zerocache_proto::http::{Body, Limits, Method, Reply, Request, Responder, ServerConn, Status};
 use zerocache_proto::{Instant, Version};
 use zerocache_store::Value;
 
@@ -94,7 +94,11 @@ pub(crate) struct Peer {
     pub(crate) defer: bool,
     /// Take no output.
     pub(crate) deaf: bool,
+    /// Answers a request, or defers it and gives the answer.
+    pub(crate) service: Box<Service>,
 }
+
+type Service = dyn Fn(Request<'_>, Responder<'_>) -> Option<Reply>;
 
 impl Peer {
     pub(crate) fn new() -> Self {
@@ -110,6 +114,7 @@ impl Peer {
             owned: Vec::new(),
             defer: false,
             deaf: false,
+            service: Box::new(answer),
         }
     }
 
@@ -145,9 +150,10 @@ impl Peer {
             while let Some((request, responder)) = self.conn.poll_request(self.now) {
                 self.seen.push(Seen::from(&request));
                 self.owned.push(matches!(request.body, Body::Owned(_)));
-                match self.defer {
-                    true => responder.defer(),
-                    false => answer(&request, responder),
+                if self.defer {
+                    responder.defer();
+                } else if let Some(reply) = (self.service)(request, responder) {
+                    self.conn.respond(self.now, reply);
                 }
             }
             if self.deaf || self.conn.write_buf().is_empty() {
@@ -195,12 +201,13 @@ impl Peer {
 }
 
 /// GET and HEAD: the path is the value; PUT, DELETE: 200; others 405.
-fn answer(request: &Request<'_>, responder: Responder<'_>) {
+fn answer(request: Request<'_>, responder: Responder<'_>) -> Option<Reply> {
     match request.method {
         Method::Get | Method::Head => responder.value(Value::Inline(request.path)),
         Method::Put | Method::Delete => responder.status(Status::Ok),
         Method::Other => responder.status(Status::MethodNotAllowed),
     }
+    None
 }
 
 /// Plays a script in one piece.

@@ -11,8 +11,10 @@ mod node;
 mod peer;
 mod process;
 mod python;
+mod stranger;
 
 pub use failure::{Failure, Outcome, eventually, same};
 pub use lab::{Host, Lab, on_a_lab};
 pub use node::{Cli, Ours, Status};
 pub use peer::{Answer, Listed, Listing, Probe, Rogue, Site, StockClient, StockServer};
+pub use stranger::{Answers, DONE, Echo, Lie, Noted, PONG, Stranger};

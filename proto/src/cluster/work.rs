@@ -181,6 +181,8 @@ impl Cluster {
                     if let Some(mdns) = &mut self.mdns {
                         mdns.verify(now, id);
                     }
+                    // One that it does not know (any more) it doubts at once.
+                    self.drain_mdns(now);
                 }
             }
         }

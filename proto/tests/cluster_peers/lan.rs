@@ -405,6 +405,62 @@ fn an_unplugged_node_is_out_within_six_seconds_and_back_soon_after_it_is_plugged
     assert!(lan.all_know(&[0, 1, 2, 3, 4]));
 }
 
+/// The goodbye of host `n`, as anybody can send it.
+fn goodbye_of(lan: &Lan, n: usize, own: &str) -> Vec<u8> {
+    let config = lan.config(n, own, true, &[]).mdns.expect("by multicast");
+    let mut forger = mdns::Mdns::new(at(0), config, 1);
+    let interface = mdns::Interface {
+        index: 1,
+        addresses: vec![(ip(n), 24)],
+        loopback: false,
+    };
+    forger.handle_interface(at(0), interface);
+    forger.announce(at(0));
+    let mut last = Vec::new();
+    for step in 0..40 {
+        if step == 20 {
+            forger.goodbye(at(100 * step));
+        }
+        forger.handle_timeout(at(100 * step));
+        while let Some(transmit) = forger.poll_transmit() {
+            last = transmit.payload;
+        }
+    }
+    last
+}
+
+/// Multicast DNS has forgotten it by the time that it is to be asked for again: what it says to that
+/// waits for nothing.
+#[test]
+fn a_node_that_fails_after_a_forged_goodbye_is_let_go_of_without_delay() {
+    let mut lan = by_multicast();
+    let (now, payload) = (lan.now, goodbye_of(&lan, 2, "london"));
+    let forged = mdns::Datagram {
+        interface: 1,
+        source: (ip(9), 5353).into(),
+        multicast: true,
+        payload: &payload,
+    };
+    lan.hosts[0].cluster.handle_datagram(now, forged);
+    // Nobody gets to take it back.
+    lan.loss = 100;
+    lan.run(ms(4_000));
+    assert!(lan.all_know(&[0, 1, 2, 3, 4]), "it answers");
+    let id = node_id(&region("london"), 2);
+    let sources = |lan: &Lan| {
+        let mut peers = lan.hosts[0].cluster.peers();
+        let info = peers.find(|info| info.peer.id == id);
+        info.map(|info| info.sources)
+    };
+    let before = sources(&lan).expect("known");
+    assert!(before.contains(&Source::Mdns), "{before:?}");
+    for _ in 0..2 {
+        let failed = Outcome::Failed(Failure::TimedOut);
+        lan.hosts[0].cluster.handle_outcome(lan.now, id, failed);
+    }
+    assert!(!sources(&lan).is_some_and(|sources| sources.contains(&Source::Mdns)));
+}
+
 #[test]
 fn requests_find_a_dead_node_faster_than_pings() {
     let mut lan = by_multicast();

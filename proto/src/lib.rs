@@ -20,6 +20,8 @@ pub mod op;
 pub mod service;
 pub mod sync;
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod buggify;
 mod failure;
 mod id;

@@ -33,16 +33,18 @@ pub const PING_DEADLINE: Duration = Duration::from_millis(500);
 pub const FAR_PING_DEADLINE: Duration = Duration::from_millis(1_000);
 /// From here on a peer is far.
 pub(super) const FAR: Duration = Duration::from_millis(150);
-/// How often a routable peer is pinged, unless requests measure it anyway.
-pub const PING_EVERY: Duration = Duration::from_secs(2);
+/// How often a routable peer is pinged, unless requests measure it anyway, give or take a tenth: one
+/// that falls silent is missed after two seconds, and out [`FAILING_FOR`] later.
+pub const PING_EVERY: Duration = Duration::from_millis(1_750);
 /// Pings are spread so that no more than one leaves in this time, however many peers there are.
 pub(super) const PING_SPACING: Duration = Duration::from_millis(8);
 /// A peer that has failed for this long is out.
 pub const FAILING_FOR: Duration = Duration::from_secs(3);
 /// The pause between two pings of a peer in doubt.
 pub(super) const RECHECK: Duration = Duration::from_millis(250);
-/// The bounds of the pause between two pings of a peer that is out.
-pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The bounds of the pause between two pings of a peer that is out. Whoever is parted by chance or by
+/// a partition is together again soon; the dead are forgotten with their leases.
+pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
 /// A peer that began to fail within this time counts when asking whether we are the problem.
 pub(super) const RECENT: Duration = Duration::from_secs(15);
 /// Below so many peers nothing can be told from how many fail at once.
@@ -56,6 +58,8 @@ pub(super) const PING_AT_LEAST: Duration = Duration::from_secs(10);
 
 /// How often the members of seeds and of a few other peers are read.
 pub const POLL_EVERY: Duration = Duration::from_secs(10);
+/// The longest pause after a static peer did not answer.
+pub(super) const POLL_AGAIN: Duration = Duration::from_secs(5);
 /// The pause after a static peer's first answer; it doubles up to [`POLL_EVERY`].
 pub(super) const POLL_FIRST: Duration = Duration::from_millis(250);
 /// How long such an exchange may take.

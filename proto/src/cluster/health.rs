@@ -131,10 +131,10 @@ impl Health {
         }
     }
 
-    /// How long after a ping's end the next one is due.
+    /// How long after a ping's end the next one is due; `healthy` of a peer that is well.
     pub(super) fn pause(&self, healthy: Duration, rng: &mut Rng) -> Duration {
         match self.state {
-            State::Healthy => rng.jitter(healthy, 20),
+            State::Healthy => rng.jitter(healthy, 10),
             State::Suspect if self.overdue => rng.jitter(Duration::from_secs(1), 20),
             State::Suspect if self.failures <= 1 => Duration::ZERO,
             State::Suspect => RECHECK,
@@ -142,7 +142,8 @@ impl Health {
                 let (min, max) = BACKOFF;
                 let doublings = self.failures.saturating_sub(1).min(6);
                 let wait = min.saturating_mul(1 << doublings);
-                rng.jitter(wait, 20).clamp(min, max)
+                // Of very many, none is pinged more often than those that answer.
+                rng.jitter(wait, 20).clamp(min, max.max(healthy))
             }
         }
     }

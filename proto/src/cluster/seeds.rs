@@ -4,10 +4,12 @@
 //! a name:     Due --Resolve--> Asked --addresses--> Known --60 s--> Due      (failed: keeps the last ones)
 //! an address: Due --Members--> Asked --members----> Node  --10 s--> Due
 //!                                |-----not ours----> Stock --60 s--> Due
-//!                                +-----failure-----> 1 s .. 10 s --> Due
+//!                                +-----failure-----> 1 s .. 5 s --> Due
 //! ```
 
-use super::config::{MAX_SEED_ADDRS, MAX_SEEDS, POLL_EVERY, POLL_FIRST, RESOLVE_EVERY, StaticPeer};
+use super::config::{
+    MAX_SEED_ADDRS, MAX_SEEDS, POLL_AGAIN, POLL_EVERY, POLL_FIRST, RESOLVE_EVERY, StaticPeer,
+};
 use crate::{Buggify, Duration, Instant, NodeId, Region, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -237,7 +239,7 @@ impl Seeds {
         };
         let wait = Duration::from_secs(1).saturating_mul(1 << target.failures.min(4));
         target.failures = target.failures.saturating_add(1);
-        let next = now + self.rng.jitter(wait.min(POLL_EVERY), 20);
+        let next = now + self.rng.jitter(wait.min(POLL_AGAIN), 20);
         self.again(addr, next);
     }
 

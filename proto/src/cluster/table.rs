@@ -120,6 +120,7 @@ impl Table {
                 Self::challenge(now, entry, seen);
             }
         } else {
+            let news = entry.lease(seen.source).is_none();
             entry.hold(seen.source, seen.until);
             let told = seen.certain || (entry.hearsay && seen.source.first_hand());
             let told = told && fits;
@@ -143,8 +144,11 @@ impl Table {
                 entry.hearsay = false;
                 if !entry.routable() {
                     entry.health.hope();
-                    Self::hasten(now, entry);
                 }
+            }
+            // Others tell of a peer as long as it answers them, and it answers them again.
+            if (news || seen.source.first_hand()) && !entry.routable() {
+                Self::hasten(now, entry);
             }
         }
         self.reschedule(id);
@@ -343,7 +347,7 @@ impl Table {
             && entry
                 .pinged
                 .is_some_and(|pinged| pinged + PING_AT_LEAST.max(every) > now);
-        let measured = entry.heard.map(|heard| heard + self.rng.jitter(every, 20));
+        let measured = entry.heard.map(|heard| heard + self.rng.jitter(every, 10));
         match measured.filter(|next| quiet && *next > now) {
             Some(next) => entry.ping_at = next,
             None => {
@@ -381,7 +385,7 @@ impl Table {
         let rival = entry.rival.as_ref().map(|rival| rival.peer.addr);
         // One that has not answered in a short time yet may answer in a longer one.
         let far = match entry.srtt.value() {
-            Some(srtt) => srtt >= FAR,
+            Some(srtt) => srtt >= FAR || !entry.routable(),
             None => entry.health.failures() > 0,
         };
         Some(Round {

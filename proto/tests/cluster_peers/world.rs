@@ -93,10 +93,14 @@ pub(crate) fn client_config(own: &str) -> Config {
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
+        Self::seeded(config, 7)
+    }
+
+    pub(crate) fn seeded(config: Config, seed: u64) -> Self {
         let now = at(1_000);
         Self {
             now,
-            cluster: Checked::new(Cluster::new(now, config, 7)),
+            cluster: Checked::new(Cluster::new(now, config, seed)),
             nodes: BTreeMap::new(),
             names: BTreeMap::new(),
             events: VecDeque::new(),

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use zerocache_proto::cluster::Outcome;
 use zerocache_proto::link::{Action, Link, LinkLimits};
+use zerocache_proto::op::Freight;
 use zerocache_proto::{Duration, Instant, NodeId};
 
 /// A courier with nothing to do ends after this long.
@@ -25,6 +26,8 @@ const STEPS_A_TURN: usize = 16;
 /// The couriers of a node, by the addresses they go to.
 pub(crate) struct Couriers<R: Runtime> {
     held: Mutex<Held<R>>,
+    /// Locked within `held`, never around it.
+    freight: Mutex<Freight>,
 }
 
 struct Held<R: Runtime> {
@@ -53,7 +56,8 @@ impl<R: Runtime> Default for Couriers<R> {
             inboxes: BTreeMap::new(),
             recent: Vec::new(),
         });
-        Self { held }
+        let freight = Mutex::new(Freight::new());
+        Self { held, freight }
     }
 }
 
@@ -63,6 +67,20 @@ impl<R: Runtime> Couriers<R> {
         let held = self.lock();
         let new = Vec::new();
         Sender { node, held, new }
+    }
+
+    /// Whether there is room for so many bytes more on their way to `peer`, which takes it.
+    pub(crate) fn load(&self, peer: NodeId, bytes: usize) -> bool {
+        self.freight().load(peer, bytes)
+    }
+
+    /// The bytes have arrived, or been given up.
+    pub(crate) fn unload(&self, peer: NodeId, bytes: usize) {
+        self.freight().unload(peer, bytes);
+    }
+
+    fn freight(&self) -> MutexGuard<'_, Freight> {
+        self.freight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends all of them, with whatever they carry.

@@ -114,6 +114,10 @@ async fn send<R: Runtime>(node: Arc<Shared<R>>, resend: Resend) -> (Resend, Resu
     let Some(write) = write else {
         return (resend, Ok(()));
     };
-    let result = spread::send(&node, &write, peer, resend.recurse, resend.deadline).await;
+    let (latency, bytes) = (view.latency_of(peer), write.bytes());
+    let deadline = node
+        .outbox
+        .with(|queue, now| queue.prolong(now, resend.peer, &resend.key, bytes, latency));
+    let result = spread::send(&node, &write, peer, resend.recurse, deadline).await;
     (resend, result.and_then(op::taken))
 }

@@ -102,7 +102,7 @@ impl<R: Runtime> Pool<R> {
     ) -> Result<Answer, Lost> {
         let phase = Progress::default();
         let mut alarm = self.alarm();
-        let mut work = pin!(self.attempt(addr, request, at_once, &phase));
+        let mut work = pin!(self.attempt(addr, request, deadline, at_once, &phase));
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(result);
@@ -141,6 +141,7 @@ impl<R: Runtime> Pool<R> {
         &self,
         addr: SocketAddr,
         request: Outgoing,
+        deadline: Instant,
         at_once: usize,
         phase: &Progress,
     ) -> Result<Answer, Failure> {
@@ -148,7 +149,7 @@ impl<R: Runtime> Pool<R> {
         let mut request = request;
         if let Some(idle) = slot.idle.take() {
             match self
-                .talk(&mut slot, idle.stream, idle.conn, request, phase)
+                .talk(&mut slot, idle.stream, idle.conn, request, deadline, phase)
                 .await
             {
                 // The peer closed it while it was idle; the request never got anywhere.
@@ -163,7 +164,9 @@ impl<R: Runtime> Pool<R> {
         let connecting = self.shared.runtime.connect(addr);
         let stream = connecting.await.map_err(|error| failure(&error))?;
         let conn = ClientConn::new(self.shared.limits);
-        let result = self.talk(&mut slot, stream, conn, request, phase).await;
+        let result = self
+            .talk(&mut slot, stream, conn, request, deadline, phase)
+            .await;
         result.map_err(|broken| broken.failure)
     }
 
@@ -174,10 +177,18 @@ impl<R: Runtime> Pool<R> {
         mut stream: R::Stream,
         mut conn: ClientConn,
         request: Outgoing,
+        deadline: Instant,
         phase: &Progress,
     ) -> Result<Answer, Broken> {
         let clock = self.shared.clock;
         let begun = clock.mono();
+        // Whoever slept meanwhile asks nothing that nobody waits for any more.
+        if deadline <= begun {
+            return Err(Broken {
+                failure: Failure::TimedOut,
+                unheard: None,
+            });
+        }
         phase.enter(Phase::Write);
         conn.send(request);
         let mut answered = false;

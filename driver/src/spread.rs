@@ -44,6 +44,7 @@ struct State {
 impl<R: Runtime> Spread<R> {
     /// Sends the copies of `write`.
     pub(crate) fn begin(node: Arc<Shared<R>>, now: Instant, write: Write, fanout: Fanout) -> Self {
+        let fanout = fanout.carrying(write.bulk());
         node.counters.spreading.fetch_add(1, Ordering::Relaxed);
         let state = Mutex::new(State {
             fanout,
@@ -102,14 +103,22 @@ impl<R: Runtime> Inner<R> {
                 deadline,
             }) = copy
             {
-                let spread = self.clone();
-                let parcel = Parcel {
-                    spread,
-                    id,
-                    peer,
-                    recurse,
-                };
-                sender.send(parcel, deadline);
+                let bulk = self.write.bulk();
+                if bulk == 0 || self.node.couriers.load(peer.id, bulk) {
+                    let spread = self.clone();
+                    let parcel = Parcel {
+                        spread,
+                        id,
+                        peer,
+                        recurse,
+                        bulk,
+                    };
+                    sender.send(parcel, deadline);
+                } else {
+                    state
+                        .fanout
+                        .handle_result(now, id, Err(Failure::Overloaded));
+                }
                 copy = state.fanout.poll_transmit(now);
             }
             sender.finish();
@@ -150,6 +159,16 @@ pub(crate) struct Parcel<R: Runtime> {
     pub(crate) id: u16,
     pub(crate) peer: Arc<Peer>,
     recurse: bool,
+    /// What it takes of the peer's freight.
+    bulk: usize,
+}
+
+impl<R: Runtime> Drop for Parcel<R> {
+    fn drop(&mut self) {
+        if self.bulk > 0 {
+            self.spread.node.couriers.unload(self.peer.id, self.bulk);
+        }
+    }
 }
 
 impl<R: Runtime> Parcel<R> {

@@ -166,6 +166,10 @@ impl<T: Parcel> Link<T> {
     /// Asks for `parcel`, which has come to its end by `deadline`, or that of one pushed before if that
     /// is later.
     pub fn push(&mut self, now: Instant, parcel: T, deadline: Instant) {
+        if deadline <= now {
+            self.reports.push_back((parcel, Err(Failure::TimedOut)));
+            return;
+        }
         if !parcel.may_share() || now < self.alone_until {
             self.actions.push_back(Action::Alone { parcel, deadline });
             return;
@@ -195,6 +199,8 @@ impl<T: Parcel> Link<T> {
         if matches!(self.state, State::Connecting) {
             self.state = State::Open(Box::new(Pipeline::new(self.limits.client)));
             self.since = now;
+            // Whoever slept meanwhile asks nothing that nobody waits for any more.
+            self.give_up_waiting(now);
             self.send(now);
         }
     }
@@ -293,14 +299,7 @@ impl<T: Parcel> Link<T> {
                 self.reports.extend(given_up.map(|parcel| (parcel, late)));
             }
         }
-        while let Some(entry) = self.waiting.front() {
-            if entry.deadline > now {
-                break;
-            }
-            if let Some(entry) = self.waiting.pop_front() {
-                self.report(entry, late);
-            }
-        }
+        self.give_up_waiting(now);
         if self.patience().is_some_and(|at| at <= now) {
             match &mut self.state {
                 State::Open(pipeline)
@@ -311,6 +310,18 @@ impl<T: Parcel> Link<T> {
                 _ => self.end(now, End::Closed),
             }
             self.send(now);
+        }
+    }
+
+    fn give_up_waiting(&mut self, now: Instant) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|entry| entry.deadline <= now)
+        {
+            if let Some(entry) = self.waiting.pop_front() {
+                self.report(entry, Err(Failure::TimedOut));
+            }
         }
     }
 

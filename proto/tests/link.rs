@@ -484,3 +484,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_was_paused_sends_nothing_that_is_too_late() {
+    let mut way = Way::new();
+    way.push(1);
+    assert_eq!(way.log(), ["connect"]);
+    way.now = at(30_000);
+    way.connected();
+    assert_eq!(way.log(), ["#1 TimedOut"]);
+    way.link.push(way.now, ask(2), way.now);
+    way.turn();
+    assert_eq!(way.log(), ["#2 TimedOut"]);
+}

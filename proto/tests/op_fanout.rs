@@ -72,6 +72,25 @@ fn to(copies: &[Copy]) -> Vec<(u32, bool)> {
 }
 
 #[test]
+fn copies_have_time_for_their_bytes_and_for_the_way() {
+    let mut view = View::clone(&view(2, &[1, 1], &[]));
+    view.regions[1].latency = Duration::from_millis(350);
+    let view = Arc::new(view);
+    let fanout = Fanout::new(at(0), view, EVERYWHERE, Ack::Region, Rng::new(5));
+    let mut fanout = Checked::new(fanout.carrying(96 << 10));
+    let sent = copies(&mut fanout, at(0));
+    let deadlines: Vec<_> = sent.iter().map(|copy| copy.deadline).collect();
+    assert_eq!(deadlines, [2_000, 2_000, 2_500, 2_900].map(at));
+    // Whoever asked waits no longer for that.
+    assert_eq!(fanout.poll_timeout(), Some(at(250)));
+    fanout.handle_timeout(at(250));
+    assert_eq!(events(&mut fanout), [FanoutEvent::Acked]);
+    fanout.handle_timeout(at(2_000));
+    assert_eq!(events(&mut fanout).len(), 2);
+    assert_eq!(fanout.poll_timeout(), Some(at(2_500)));
+}
+
+#[test]
 fn each_local_peer_and_one_node_of_each_other_region() {
     let view = view(3, &[1, 4], &[]);
     let mut fanout = start(&view, EVERYWHERE, Ack::Region);

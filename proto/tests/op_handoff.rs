@@ -154,6 +154,25 @@ fn failures_back_off_from_one_second_to_sixty() {
 }
 
 #[test]
+fn a_key_has_time_for_what_it_holds() {
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
+    put(&mut handoff, 0, 1, "a");
+    handoff.handle_up(at(0), id(1));
+    assert_eq!(due(&mut handoff, 0)[0].deadline, at(1_000));
+    let far = Duration::from_millis(350);
+    let deadline = handoff.prolong(at(0), id(1), b"a", 80 << 10, far);
+    assert_eq!(deadline, at(11_400));
+    assert_eq!(handoff.poll_timeout(), Some(deadline));
+    handoff.handle_timeout(at(11_399));
+    assert_eq!(handoff.poll_timeout(), Some(deadline), "still on its way");
+    handoff.handle_result(at(11_399), id(1), b"a", Ok(()));
+    assert!(handoff.is_empty() && handoff.poll_timeout().is_none());
+    // Nothing is on its way.
+    handoff.prolong(at(11_400), id(1), b"a", 1, far);
+    assert!(handoff.poll_timeout().is_none());
+}
+
+#[test]
 fn what_is_never_reported_on_goes_again() {
     let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     put(&mut handoff, 0, 1, "a");

@@ -80,6 +80,8 @@ impl Table {
                 entry.health.hope();
                 Self::hasten(now, entry);
             }
+            // It was never asked.
+            Outcome::Failed(Failure::Overloaded) => return false,
             Outcome::Failed(failure) if entry.routable() => {
                 self.failed(now, id, now, failure, false);
             }

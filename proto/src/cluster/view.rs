@@ -71,6 +71,15 @@ impl View {
         view
     }
 
+    /// How long it takes there and back to `peer`: the mean of its region, which is what is known here;
+    /// nothing within the own one.
+    #[must_use]
+    pub fn latency_of(&self, peer: &Peer) -> Duration {
+        let mut regions = self.regions.iter();
+        let there = regions.find(|region| region.name == peer.region);
+        there.map_or(Duration::ZERO, |region| region.latency)
+    }
+
     /// Whether there is nobody to send a request to.
     #[must_use]
     pub fn is_empty(&self) -> bool {

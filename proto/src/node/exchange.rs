@@ -27,6 +27,8 @@ pub(super) enum Purpose {
         spread: u64,
         copy: u16,
         peer: NodeId,
+        /// What it takes of the peer's freight.
+        bulk: usize,
         /// Whether the time it takes tells how far the peer is.
         measures: bool,
     },
@@ -150,10 +152,10 @@ impl Exchanges {
         output.push_back(Output::Connect { conn, addr });
     }
 
-    pub(super) fn connected(&self, conn: u64, output: &mut VecDeque<Output>) {
-        if !self.write_buf(conn).is_empty() {
-            output.push_back(Output::Write(ConnId::Out(conn)));
-        }
+    /// When the exchange on a connection counts as failed.
+    fn deadline(&self, conn: u64) -> Option<Instant> {
+        let exchange = self.conns.get(&conn)?.exchange.as_ref()?;
+        Some(exchange.order.deadline)
     }
 
     pub(super) fn is_open(&self, conn: u64) -> bool {
@@ -279,6 +281,16 @@ impl Node {
         self.begin(now, order);
     }
 
+    /// A connection to another node is there. Whoever slept meanwhile asks nothing that nobody waits
+    /// for any more.
+    pub(super) fn connected(&mut self, now: Now, conn: u64) {
+        match self.exchanges.deadline(conn) {
+            Some(deadline) if deadline <= now.mono => self.failed(now, conn, Failure::TimedOut),
+            Some(_) => self.output.push_back(Output::Write(ConnId::Out(conn))),
+            None => {}
+        }
+    }
+
     /// Bytes arrived on a connection to another node; none mean that no more will.
     pub(super) fn answered(&mut self, now: Now, conn: u64, bytes: &[u8]) {
         let Some(outbound) = self.exchanges.conns.get_mut(&conn) else {
@@ -366,8 +378,10 @@ impl Node {
                 spread,
                 copy,
                 peer,
+                bulk,
                 measures,
             } => {
+                self.freight.unload(peer, bulk);
                 let status = self.reported(now, peer, result, measures);
                 self.copied(now, spread, copy, status);
             }

@@ -57,7 +57,7 @@ use core::net::SocketAddr;
 use crate::cache::{self, Shards, Unsharded};
 use crate::cluster::{self, Cluster, Event, View};
 use crate::http::{ClientLimits, Limits};
-use crate::op::{Ack, Handoff, HandoffLimits};
+use crate::op::{Ack, Freight, Handoff, HandoffLimits};
 use crate::service::{Facts, Stage};
 use crate::sync::{self, AntiEntropy};
 use crate::{Buggify, Duration, Failure, Instant, NodeId, Now, Point, Rng, mdns};
@@ -265,6 +265,7 @@ pub struct Node {
     inbound: BTreeMap<u64, Inbound>,
     exchanges: Exchanges,
     spreads: BTreeMap<u64, Spread>,
+    freight: Freight,
     next_spread: u64,
     timers: Timers<Timer>,
     work: VecDeque<Work>,
@@ -313,6 +314,7 @@ impl Node {
             inbound: BTreeMap::new(),
             exchanges: Exchanges::new(client, config.buggify),
             spreads: BTreeMap::new(),
+            freight: Freight::new(),
             next_spread: 0,
             timers: Timers::new(),
             work: VecDeque::new(),
@@ -398,7 +400,7 @@ impl Node {
             },
             Input::Closed(ConnId::In(conn)) => self.forget(conn),
             Input::Closed(ConnId::Out(conn)) => self.broken(now, conn),
-            Input::Connected(conn) => self.exchanges.connected(conn, &mut self.output),
+            Input::Connected(conn) => self.connected(now, conn),
             Input::ConnectFailed { conn, why } => self.failed(now, conn, why),
             Input::Datagram(datagram) => self.cluster.handle_datagram(mono, datagram),
             Input::Interface(interface) => self.cluster.handle_interface(mono, interface),

@@ -37,7 +37,7 @@ impl Node {
         }
         let (view, rng) = (self.view.clone(), self.rng.fork());
         let spread = Spread {
-            fanout: Fanout::new(now.mono, view, write.scope, self.ack, rng),
+            fanout: Fanout::new(now.mono, view, write.scope, self.ack, rng).carrying(write.bulk()),
             write,
             waiting,
         };
@@ -54,12 +54,17 @@ impl Node {
         };
         while let Some(copy) = spread.fanout.poll_transmit(now.mono) {
             match spread.write.request_for(now.mono, &copy.peer, copy.recurse) {
+                Some(_) if !self.freight.load(copy.peer.id, spread.write.bulk()) => {
+                    let full = Err(Failure::Overloaded);
+                    spread.fanout.handle_result(now.mono, copy.id, full);
+                }
                 Some(request) => {
                     let (addr, peer) = (copy.peer.addr, copy.peer.id);
                     let purpose = Purpose::Copy {
                         spread: id,
                         copy: copy.id,
                         peer,
+                        bulk: spread.write.bulk(),
                         measures: spread.write.measures(copy.recurse),
                     };
                     let order = Order {
@@ -111,7 +116,6 @@ impl Node {
             peer: id,
             key,
             recurse,
-            deadline,
             ..
         } = resend;
         let Some(peer) = self.view.peers().find(|peer| peer.id == id).cloned() else {
@@ -129,10 +133,12 @@ impl Node {
         });
         let request = write.and_then(|write| {
             let request = write.request_for(now.mono, &peer, recurse)?;
-            Some((request, write.measures(recurse)))
+            Some((request, write.measures(recurse), write.bytes()))
         });
         match request {
-            Some((request, measures)) => {
+            Some((request, measures, bytes)) => {
+                let latency = self.view.latency_of(&peer);
+                let deadline = self.handoff.prolong(now.mono, id, &key, bytes, latency);
                 let order = Order {
                     addr: peer.addr,
                     request,

@@ -10,6 +10,8 @@
 //! ```
 //! All copies fly at once and none waits for another; the spread goes on behind the acknowledgement.
 
+use super::Pace;
+use super::patience::way;
 use crate::cluster::{Peer, View};
 use crate::{Duration, Failure, Instant, NodeId, Point, Rng};
 use alloc::collections::VecDeque;
@@ -102,6 +104,10 @@ pub struct Fanout {
     locals: usize,
     /// The other regions.
     lanes: Vec<Lane>,
+    /// The time that each copy's bytes take, at the least rate that is waited for.
+    bytes: Duration,
+    /// The latest deadline of a copy to another region.
+    latest: Instant,
     /// The copy to send next.
     next: usize,
     /// The first local copy, and the first of the others, that has not come to its end: of those sent,
@@ -131,9 +137,10 @@ struct Flight {
 }
 
 impl Fanout {
-    /// How long a peer of the own region may take with a copy.
+    /// How long a peer of the own region may take with a short copy.
     pub const LOCAL_DEADLINE: Duration = Duration::from_millis(500);
-    /// How long a node of another region may take.
+    /// How long a node of another region may take with one, unless four times that region's latency is
+    /// longer.
     pub const REMOTE_DEADLINE: Duration = Duration::from_secs(1);
     /// How many nodes of another region are tried.
     pub const REMOTE_ATTEMPTS: usize = 3;
@@ -164,6 +171,8 @@ impl Fanout {
             wait_remote: ack == Ack::All,
             copies,
             locals,
+            bytes: Duration::ZERO,
+            latest: now,
             next: 0,
             oldest: [0, locals],
             pending_local: locals as u16,
@@ -187,17 +196,32 @@ impl Fanout {
         fanout
     }
 
+    /// The same, whose copies carry so many `bytes`: each may take the longer ([`Pace::FIRST`]). How long
+    /// the caller waits is not changed by that.
+    #[must_use]
+    pub fn carrying(mut self, bytes: usize) -> Self {
+        self.bytes = Pace::FIRST.time_for(bytes);
+        self
+    }
+
     /// The copy to send next; poll until there is none, after `new` and after each `handle_*`.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Copy> {
         let flight = self.copies.get_mut(self.next)?;
-        let (peer, allowed) = match &flight.remote {
-            Some((_, peer)) => (peer.clone(), Self::REMOTE_DEADLINE),
-            None => (
-                self.view.local.get(self.next)?.clone(),
-                Self::LOCAL_DEADLINE,
-            ),
+        let (peer, deadline) = match &flight.remote {
+            Some((lane, peer)) => {
+                let region = self.lanes.get(*lane).map(|lane| lane.region);
+                let region = region.and_then(|region| self.view.regions.get(region));
+                let latency = region.map_or(Duration::ZERO, |region| region.latency);
+                let allowed = way(Self::REMOTE_DEADLINE, latency) + self.bytes;
+                // No earlier than that of one sent before: the first that is open ends first.
+                self.latest = self.latest.max(now + allowed);
+                (peer.clone(), self.latest)
+            }
+            None => {
+                let allowed = Self::LOCAL_DEADLINE + self.bytes;
+                (self.view.local.get(self.next)?.clone(), now + allowed)
+            }
         };
-        let deadline = now + allowed;
         flight.deadline = Some(deadline);
         let recurse = flight.remote.is_some();
         let id = self.next as u16;

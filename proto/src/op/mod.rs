@@ -4,8 +4,12 @@
 
 mod fanout;
 mod fetch;
+mod freight;
+mod patience;
 mod retry;
 
 pub use fanout::{Ack, Copy, Fanout, FanoutEvent, Scope, Tally};
 pub use fetch::{Attempt, Fetch, Kind, Phase, Rung, Tried, Turn, Unreachable, Verdict, Why};
+pub use freight::Freight;
+pub use patience::Pace;
 pub use retry::{Change, Handoff, HandoffLimits, Resend, taken};

@@ -10,6 +10,8 @@
 //! and a key waits once. When a queue is full the oldest store is dropped before any removal, since a
 //! lost removal would let the value live on.
 
+use super::Pace;
+use super::patience::way;
 use crate::{Buggify, Duration, Failure, Instant, NodeId, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -113,7 +115,7 @@ struct Item {
 impl Handoff {
     /// What a waiting key is counted as, beside its own length: bytes.
     pub const KEY_OVERHEAD: usize = 96;
-    /// How long a peer may take with a key.
+    /// How long a peer may take with a key that holds next to nothing.
     pub const DEADLINE: Duration = Duration::from_secs(1);
     const BACKOFF_MIN: Duration = Duration::from_secs(1);
     const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -238,6 +240,26 @@ impl Handoff {
             recurse: item.recurse,
             deadline,
         })
+    }
+
+    /// The key just sent to `peer`, to which it takes `latency` there and back, holds so many `bytes`: when
+    /// it now counts as failed. Four times the way, at least [`DEADLINE`](Self::DEADLINE), and what
+    /// [`Pace::LEAST`] allows for the bytes.
+    pub fn prolong(
+        &mut self,
+        now: Instant,
+        peer: NodeId,
+        key: &[u8],
+        bytes: usize,
+        latency: Duration,
+    ) -> Instant {
+        let deadline = now + way(Self::DEADLINE, latency) + Pace::LEAST.time_for(bytes);
+        let queue = self.queues.get_mut(&peer);
+        if let Some((key, old)) = queue.and_then(|queue| queue.prolong(key, deadline)) {
+            self.deadlines.remove(&(old, peer, key.clone()));
+            self.deadlines.insert((deadline, peer, key));
+        }
+        deadline
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has work.
@@ -374,6 +396,16 @@ impl Queue {
         let item = self.keys.get_mut(&key)?;
         item.flying = Some((deadline, false));
         Some((key, *item))
+    }
+
+    /// The key's copy has until then; its deadline before that, `None` if none is on its way.
+    fn prolong(&mut self, key: &[u8], deadline: Instant) -> Option<(Arc<[u8]>, Instant)> {
+        let (key, item) = self.keys.get_key_value(key)?;
+        let (key, item) = (key.clone(), *item);
+        let (old, stale) = item.flying?;
+        let flying = Some((deadline, stale));
+        self.keys.insert(key.clone(), Item { flying, ..item });
+        Some((key, old))
     }
 
     /// The key's copy has come to its end; `None` if none was on its way.

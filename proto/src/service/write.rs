@@ -108,11 +108,23 @@ impl Write {
         Some(Template { request, life })
     }
 
-    fn is_short(&self) -> bool {
+    /// The bytes of its value, which each copy carries; none of a deletion.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
         match &self.change {
-            Change::Put { value } => value.len() <= SHORT,
-            Change::Delete => true,
+            Change::Put { value } => value.len(),
+            Change::Delete => 0,
         }
+    }
+
+    /// The same, but none of a short one: those that take their time, and count as [`op::Freight`].
+    #[must_use]
+    pub const fn bulk(&self) -> usize {
+        if self.is_short() { 0 } else { self.bytes() }
+    }
+
+    const fn is_short(&self) -> bool {
+        self.bytes() <= SHORT
     }
 
     /// The seconds it has still to live; `None` once its life is over. A part of one rounds up: the

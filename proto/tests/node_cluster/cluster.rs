@@ -179,3 +179,98 @@ fn nothing_waits_for_a_peer_that_went_while_a_write_was_under_way_to_it() {
     net.run(2 * SECOND);
     assert_eq!(net.node(0).facts(net.clock()).queues.waiting, 0);
 }
+
+#[test]
+fn a_copy_has_time_for_its_bytes_and_nobody_waits_for_it() {
+    // As the write is made, and from the queue: 2 s and 20 s of bytes.
+    for (rate, size, within) in [
+        (125_000, 86_000, 1),
+        (125_000, 250_000, 3),
+        (50_000, 1_000_000, 60),
+    ] {
+        let mut net = Net::new(&["london", "london", "paris"]);
+        net.rate = Some(rate);
+        let value = "x".repeat(size);
+        let (status, _, took) = net.ask(0, "PUT /london/long", &value);
+        assert_eq!(status, 200);
+        assert!(took <= Duration::from_millis(251), "{took:?}");
+        let (_, _, took) = net.ask(0, "PUT /london/short", "v");
+        assert!(took < Duration::from_millis(20), "{took:?}");
+        net.run(Duration::from_millis(100));
+        for node in [1, 2] {
+            let held = net.get(node, "/london/short");
+            assert_eq!(held.as_deref(), Some("v"), "{node}");
+        }
+        net.run(Duration::from_secs(within));
+        for node in [1, 2] {
+            let held = net.get(node, "/london/long").map(|value| value.len());
+            assert_eq!(held, Some(size), "{size} bytes at {node}");
+        }
+        net.run(10 * SECOND);
+        let queues = net.node(0).facts(net.clock()).queues;
+        assert_eq!((queues.spreading, queues.waiting), (0, 0), "{size}");
+        assert!(size > 300_000 || queues.failed == 0, "{size}: {queues:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_takes_no_long_value_keeps_no_more_than_its_share_waiting() {
+    let mut net = Net::with(&["london", "london", "london"], |config| {
+        config.cache.max_value = 16 << 20;
+    });
+    net.rate = Some(1_000_000_000);
+    net.doom(1, Fate::Silent);
+    let value = "x".repeat(10 << 20);
+    for n in 0..8 {
+        let (status, _, _) = net.ask(0, &format!("PUT /london/k{n}"), &value);
+        assert_eq!(status, 200);
+        if n < 4 {
+            // Beyond its share of 32 MiB a copy goes to its queue at once.
+            let waiting = net.node(0).facts(net.clock()).queues.waiting;
+            assert_eq!(waiting, u64::from(n == 3), "{n}");
+        }
+        net.run(Duration::from_millis(20));
+        let held = net
+            .get(2, &format!("/london/k{n}"))
+            .map(|value| value.len());
+        assert_eq!(held, Some(value.len()), "{n}");
+    }
+}
+
+#[test]
+fn a_copy_to_a_far_region_has_time_to_connect() {
+    let mut net = Net::new(&["london", "paris", "paris"]);
+    net.far = Duration::from_millis(200);
+    net.run(60 * SECOND);
+    // The nodes of paris wait for each other before they answer, and most writes find no connection kept.
+    net.part(1, 2);
+    net.copies();
+    let before = net.node(0).facts(net.clock()).queues;
+    let conn = net.open(0);
+    for n in 0..20 {
+        let put = format!("PUT /london/k{n} HTTP/1.1\r\nContent-Length: 1\r\n\r\nv");
+        net.write(0, conn, put.as_bytes());
+    }
+    net.run(2 * SECOND);
+    let queues = net.node(0).facts(net.clock()).queues;
+    assert_eq!(queues.delivered - before.delivered, 20, "{queues:?}");
+    assert_eq!(queues.failed, before.failed);
+    let copies = net.copies();
+    assert_eq!(copies.iter().filter(|(from, ..)| *from == 0).count(), 20);
+}
+
+#[test]
+fn a_connection_to_another_region_is_kept_for_the_next_copy() {
+    let mut net = Net::new(&["london", "paris"]);
+    net.far = Duration::from_millis(175);
+    net.run(30 * SECOND);
+    let mut at_once = 0;
+    for n in 0..20 {
+        net.ask(0, &format!("PUT /london/k{n}"), "v");
+        // One way, and no more; unless a ping has just taken the connection.
+        net.run(Duration::from_millis(176));
+        at_once += u32::from(net.get(1, &format!("/london/k{n}")).is_some());
+        net.run(SECOND);
+    }
+    assert!(at_once >= 15, "{at_once} of 20");
+}

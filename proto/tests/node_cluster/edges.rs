@@ -1,7 +1,8 @@
 use crate::net::{Net, addr, by_multicast};
-use zerocache_proto::Duration;
-use zerocache_proto::node::{ConnId, Input};
+use zerocache_proto::cluster::Config as ClusterConfig;
+use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
 use zerocache_proto::service::Stage;
+use zerocache_proto::{Duration, Instant, Now, Region};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -312,4 +313,27 @@ fn who_does_not_read_is_not_read_from_and_gets_all_later() {
     net.write(0, conn, &requests);
     net.run(15 * SECOND);
     assert!(net.read(conn).1);
+}
+
+#[test]
+fn who_was_paused_asks_nothing_that_is_too_late() {
+    let at = |millis| Now {
+        mono: Instant::from_millis(millis),
+        unix_ms: 1_700_000_000_000 + millis,
+    };
+    let mut cluster = ClusterConfig::node(Region::new("london").expect("valid"), addr(0));
+    cluster.peers = vec![format!("{}", addr(1)).parse().expect("a peer")];
+    let mut node = Node::new(at(0), Config::new(cluster, 1));
+    node.handle(at(0), Input::Announce);
+    let mut outputs = std::iter::from_fn(|| node.poll_output());
+    let asked = outputs.find_map(|output| match output {
+        Output::Connect { conn, .. } => Some(conn),
+        _ => None,
+    });
+    let conn = asked.expect("its peer");
+    // It stands still, and finds the connection made.
+    node.handle(at(30_000), Input::Connected(conn));
+    let outputs: Vec<_> = std::iter::from_fn(|| node.poll_output()).collect();
+    assert!(!outputs.contains(&Output::Write(ConnId::Out(conn))));
+    assert!(outputs.contains(&Output::Close(ConnId::Out(conn))));
 }

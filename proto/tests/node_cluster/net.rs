@@ -34,6 +34,12 @@ pub(crate) struct Net {
     serial: u64,
     /// What the clients' connections have received.
     clients: BTreeMap<u64, Client>,
+    /// Bytes a second of a connection between nodes, if that is bounded.
+    pub(crate) rate: Option<u64>,
+    /// When each end of a connection has sent what it has been given.
+    sent: BTreeMap<(usize, ConnId), Instant>,
+    /// One way between two regions.
+    pub(crate) far: Duration,
     /// Every copy and request between nodes: from, to, first line.
     pub(crate) log: Vec<(usize, usize, String)>,
 }
@@ -115,6 +121,9 @@ impl Net {
             events: BTreeMap::new(),
             serial: 0,
             clients: BTreeMap::new(),
+            rate: None,
+            sent: BTreeMap::new(),
+            far: Duration::from_millis(20),
             log: Vec::new(),
         };
         for (index, region) in regions.iter().enumerate() {
@@ -211,6 +220,11 @@ impl Net {
             .collect();
     }
 
+    /// Lets nothing through between these two.
+    pub(crate) fn part(&mut self, one: usize, other: usize) {
+        self.cuts.extend([(one, other), (other, one)]);
+    }
+
     pub(crate) fn heal(&mut self) {
         self.cuts.clear();
     }
@@ -302,7 +316,11 @@ impl Net {
     /// One way between two nodes.
     fn latency(&self, one: usize, other: usize) -> Duration {
         let near = self.regions[one] == self.regions[other];
-        Duration::from_millis(if near { 1 } else { 20 })
+        if near {
+            Duration::from_millis(1)
+        } else {
+            self.far
+        }
     }
 
     fn drain(&mut self, node: usize) {
@@ -379,8 +397,12 @@ impl Net {
                     self.log
                         .push((from, to, String::from_utf8_lossy(line).into_owned()));
                 }
+                let takes = bytes.len() as u64 * 1_000_000_000 / self.rate.unwrap_or(u64::MAX);
+                let sent = self.sent.entry((from, conn)).or_insert(self.now);
+                *sent = self.now.max(*sent) + Duration::from_nanos(takes);
+                let delay = sent.saturating_since(self.now) + self.latency(from, to);
                 if !self.cuts.contains(&(from, to)) {
-                    self.post(self.latency(from, to), to, Event::Bytes(end, bytes));
+                    self.post(delay, to, Event::Bytes(end, bytes));
                 }
             }
             Some(End::Client(id)) => {

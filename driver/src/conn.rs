@@ -275,6 +275,7 @@ impl<R: Runtime> Conn<R> {
                 None => self.http.respond(now.mono, Lookup::MISS),
             },
             Outcome::Sync(query) => {
+                self.node.syncing.asked(&query);
                 let settled = self.node.syncing.is_settled();
                 let reply = query.answer(now, &self.node.cache, settled);
                 self.http.respond(now.mono, reply);

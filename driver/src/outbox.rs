@@ -77,14 +77,16 @@ fn poll<R: Runtime>(
                 .lock()
                 .handle_result(now, resend.peer, &resend.key, result);
         }
-        let mut resends = Vec::new();
+        let (mut resends, mut owed) = (Vec::new(), Vec::new());
         let deadline = {
             let now = node.clock.mono();
             let mut handoff = node.outbox.lock();
             handoff.handle_timeout(now);
+            owed.extend(std::iter::from_fn(|| handoff.poll_owed()));
             resends.extend(std::iter::from_fn(|| handoff.poll_transmit(now)));
             handoff.poll_timeout()
         };
+        owed.into_iter().for_each(|peer| node.syncing.owe(peer));
         if resends.is_empty() && alarm.poll(cx, deadline).is_pending() {
             return Poll::Pending;
         }

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::cluster::{Cluster, Event, Outcome, View};
 use zerocache_proto::http::Reply;
-use zerocache_proto::sync::{AntiEntropy, Limits, Question, SyncFacts};
-use zerocache_proto::{Failure, Instant};
+use zerocache_proto::sync::{AntiEntropy, Limits, Query, Question, SyncFacts};
+use zerocache_proto::{Failure, Instant, NodeId};
 
 /// The machine that says whom to ask what, and when.
 #[derive(Debug)]
@@ -42,6 +42,20 @@ impl Syncing {
     pub(crate) fn observe(&self, event: &Event) {
         self.lock().handle_event(self.clock.mono(), event);
         self.wake.wake();
+    }
+
+    /// A peer has missed writes, and nobody remembers which.
+    pub(crate) fn owe(&self, peer: NodeId) {
+        self.lock().handle_owing(self.clock.mono(), peer);
+        self.wake.wake();
+    }
+
+    /// Another node asks for this; most questions say nothing to the machine, and do not wait for it.
+    pub(crate) fn asked(&self, query: &Query) {
+        if matches!(query, Query::Owed { .. }) {
+            self.lock().handle_query(self.clock.mono(), query);
+            self.wake.wake();
+        }
     }
 
     /// Asks nothing any more.

@@ -108,6 +108,29 @@ fn when_it_is_full_the_oldest_store_goes_before_any_removal() {
 }
 
 #[test]
+fn whoever_misses_what_was_dropped_is_told_of_once() {
+    let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
+    for n in 0..3 {
+        put(&mut handoff, 0, 1, &n.to_string());
+    }
+    assert_eq!(handoff.poll_owed(), None);
+    put(&mut handoff, 0, 1, "3");
+    put(&mut handoff, 0, 1, "4");
+    put(&mut handoff, 0, 2, "0");
+    // There is no queue for a third one.
+    put(&mut handoff, 0, 3, "0");
+    let owed: Vec<_> = std::iter::from_fn(|| handoff.poll_owed()).collect();
+    assert_eq!(owed, [id(1), id(3)]);
+    handoff.handle_gone(id(2));
+    assert_eq!(
+        (handoff.poll_owed(), handoff.poll_owed()),
+        (Some(id(2)), None)
+    );
+    handoff.handle_gone(id(2));
+    assert_eq!(handoff.poll_owed(), None);
+}
+
+#[test]
 fn bytes_and_peers_are_bounded() {
     let mut handoff = Checked::new(Handoff::new(LIMITS, 1));
     for n in 0..3 {

@@ -189,6 +189,7 @@ impl Node {
                 None => Lookup::MISS,
             },
             Outcome::Sync(query) => {
+                self.sync.handle_query(now.mono, &query);
                 let one = self.rng.hits(Point::SyncPageOfOne);
                 let size = if one { 0 } else { MAX_PAGE };
                 query.answer_in_pages(now, &self.shards, self.sync.is_settled(), size)

@@ -485,6 +485,9 @@ impl Node {
             while let Some(action) = self.cluster.poll_action() {
                 self.act(now, action);
             }
+            while let Some(peer) = self.handoff.poll_owed() {
+                self.sync.handle_owing(now.mono, peer);
+            }
             while let Some(resend) = self.handoff.poll_transmit(now.mono) {
                 self.resend(now, resend);
             }

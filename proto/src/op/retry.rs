@@ -12,6 +12,7 @@
 
 use super::Pace;
 use super::patience::way;
+use crate::cluster::MAX_PEERS;
 use crate::{Buggify, Duration, Failure, Instant, NodeId, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -87,6 +88,8 @@ pub struct Handoff {
     deadlines: BTreeSet<(Instant, NodeId, Arc<[u8]>)>,
     serial: u64,
     dropped: u64,
+    /// Peers of which keys were dropped, until that is told.
+    owed: BTreeSet<NodeId>,
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +134,7 @@ impl Handoff {
             deadlines: BTreeSet::new(),
             serial: 0,
             dropped: 0,
+            owed: BTreeSet::new(),
         }
     }
 
@@ -149,8 +153,7 @@ impl Handoff {
         recurse: bool,
     ) {
         if !self.queues.contains_key(&peer) && self.queues.len() >= self.limits.peers {
-            self.dropped += 1;
-            return;
+            return self.drop_one(peer);
         }
         self.serial += 1;
         let not_before = now + self.rng.jitter(Self::BACKOFF_MIN, 20);
@@ -169,12 +172,14 @@ impl Handoff {
                 flying: None,
             },
         );
+        let mut dropped = 0;
         while queue.keys.len() > self.limits.keys || queue.bytes > self.limits.bytes {
             if !queue.drop_oldest() {
                 break;
             }
-            self.dropped += 1;
+            dropped += 1;
         }
+        (0..dropped).for_each(|_| self.drop_one(peer));
         self.schedule(peer);
     }
 
@@ -187,9 +192,10 @@ impl Handoff {
         self.schedule(peer);
     }
 
-    /// `peer` is no longer known: nothing will ever be sent to it.
+    /// `peer` is no longer known: nothing is sent to it any more.
     pub fn handle_gone(&mut self, peer: NodeId) {
         if let Some(queue) = self.queues.remove(&peer) {
+            self.owe(peer);
             self.ready.extract(queue.turn, peer);
             for (key, item) in queue.keys {
                 if let Some((deadline, _)) = item.flying {
@@ -262,6 +268,13 @@ impl Handoff {
         deadline
     }
 
+    /// A peer that misses what its queue no longer tells: it is to compare with this node
+    /// ([`AntiEntropy::handle_owing`](crate::sync::AntiEntropy::handle_owing)). Poll until there is none,
+    /// after `push` and [`handle_gone`](Self::handle_gone).
+    pub fn poll_owed(&mut self) -> Option<NodeId> {
+        self.owed.pop_first()
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has work.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -305,6 +318,17 @@ impl Handoff {
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    fn drop_one(&mut self, peer: NodeId) {
+        self.dropped += 1;
+        self.owe(peer);
+    }
+
+    fn owe(&mut self, peer: NodeId) {
+        if self.owed.len() < MAX_PEERS {
+            self.owed.insert(peer);
+        }
     }
 
     /// Puts the peer where `ready` has to have it; forgets its queue when that is empty.

@@ -347,7 +347,10 @@ fn page<S: Shards>(
             responder.defer();
             Outcome::Page(page)
         }
-        Known::Digest => compare(Some(sync::Query::Digest), request, responder),
+        Known::Digest => {
+            let query = sync::Query::digest(request.query.unwrap_or_default());
+            compare(Some(query), request, responder)
+        }
         Known::Records => {
             let query = request.query.and_then(sync::Query::records);
             compare(query, request, responder)

@@ -35,7 +35,7 @@ impl Query {
         size: usize,
     ) -> Reply {
         let body = match self {
-            Self::Digest => digest(shards, settled).encode(),
+            Self::Digest | Self::Owed { .. } => digest(shards, settled).encode(),
             Self::Page {
                 what,
                 from,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cache::Shards;
 use crate::cluster::{Event, Peer, View};
-use crate::{Buggify, Failure, Instant, Now, Point};
+use crate::{Buggify, Failure, Instant, NodeId, Now, Point};
 
 /// A node's comparing with others.
 #[derive(Debug)]
@@ -100,8 +100,28 @@ impl AntiEntropy {
             Event::ViewChanged(view) => self.schedule.handle_view(now, view.clone()),
             Event::Ready => self.schedule.handle_ready(now),
             Event::PeerUp(peer) => self.schedule.handle_up(now, peer),
-            Event::PeerDown { peer, .. } => self.schedule.handle_down(peer.id),
+            Event::PeerDown { peer, .. } => {
+                self.schedule.handle_down(peer.id);
+                let round = self.round.as_mut();
+                if let Some(round) = round.filter(|round| round.peer().id == peer.id) {
+                    round.handle_down();
+                    self.settle(now);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// `peer` has missed writes of this node's, and nobody remembers which: as soon as it is there the
+    /// two compare, each with the other.
+    pub fn handle_owing(&mut self, now: Instant, peer: NodeId) {
+        self.schedule.handle_owing(now, peer);
+    }
+
+    /// Another node has asked for this; [`Query::answer`] is what it is told.
+    pub fn handle_query(&mut self, now: Instant, query: &Query) {
+        if let Query::Owed { by } = query {
+            self.schedule.handle_owed(now, *by);
         }
     }
 
@@ -115,7 +135,8 @@ impl AntiEntropy {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Question> {
         if self.round.is_none() {
             let peer = self.schedule.poll_start(now)?;
-            let mut round = Round::new(now, peer, self.limits);
+            let me = self.schedule.owes(peer.id);
+            let mut round = Round::new(now, peer, self.limits).owing(me);
             if self.buggify.hits(Point::DigestDiffers) {
                 round.distrust();
             }

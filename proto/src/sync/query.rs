@@ -7,6 +7,7 @@ use core::fmt::Write as _;
 use core::net::SocketAddr;
 
 use super::{Buckets, MAX_ASKED_KEY, MAX_PICKED};
+use crate::NodeId;
 use crate::http::{Options, Outgoing};
 
 /// A request for what a node holds.
@@ -14,6 +15,12 @@ use crate::http::{Options, Outgoing};
 pub enum Query {
     /// `GET /_zc/1/digest`
     Digest,
+    /// `GET /_zc/1/digest?owed=…`: the same, of a node that has missed writes of the one that asks, which
+    /// no longer remembers which: it had better compare, too.
+    Owed {
+        /// Who asks.
+        by: NodeId,
+    },
     /// `GET /_zc/1/records?what=…&from=…&buckets=…`: a page of the records in some buckets.
     Page {
         /// Whether values go with them.
@@ -61,6 +68,9 @@ impl Query {
         let mut path = String::from("/_zc/1/");
         match self {
             Self::Digest => path.push_str("digest"),
+            Self::Owed { by } => {
+                let _ = write!(path, "digest?owed={by}");
+            }
             Self::Page {
                 what,
                 from,
@@ -95,6 +105,14 @@ impl Query {
             }
         }
         path
+    }
+
+    /// Reads the query of `/_zc/1/digest`. What it does not know there is a hint it does without.
+    #[must_use]
+    pub fn digest(query: &[u8]) -> Self {
+        let by = query.strip_prefix(b"owed=");
+        let by = by.and_then(|by| core::str::from_utf8(by).ok()?.parse().ok());
+        by.map_or(Self::Digest, |by| Self::Owed { by })
     }
 
     /// Reads the query of `/_zc/1/records`; `None` if it is none.
@@ -204,6 +222,24 @@ mod tests {
         reads_back(&Query::Picked { at: far });
         for key in [&b"k"[..], b"\0/&=%\xff", &[b'x'; MAX_ASKED_KEY]] {
             reads_back(&Query::Key { key: key.to_vec() });
+        }
+    }
+
+    #[test]
+    fn who_is_owed_is_told_by_whom() {
+        let by = NodeId::from_bits(0xab_cdef);
+        let path = Query::Owed { by }.path();
+        assert_eq!(path, "/_zc/1/digest?owed=00abcdef");
+        assert_eq!(Query::digest(b"owed=00abcdef"), Query::Owed { by });
+        for other in [
+            "",
+            "owed",
+            "owed=",
+            "owed=xyz",
+            "more=1",
+            "owed=00abcdef&more=1",
+        ] {
+            assert_eq!(Query::digest(other.as_bytes()), Query::Digest, "{other}");
         }
     }
 

@@ -19,15 +19,16 @@ use alloc::vec::Vec;
 
 use super::answer::digest;
 use super::wire::{Body, DigestBody, PageBody, PageRecord};
-use super::{Buckets, MAX_PICKED, Query, What};
+use super::{Buckets, MAX_PAGE, MAX_PICKED, Query, What};
 use crate::cache::{Claim, Merged, NewValue, Offer, Shards};
 use crate::cluster::Peer;
-use crate::{Duration, Failure, Instant, Now, Region};
+use crate::op::Pace;
+use crate::{Duration, Failure, Instant, NodeId, Now, Region};
 
 /// What a round may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// For one answer.
+    /// For one answer, beside what [`Pace::LEAST`] allows for its bytes.
     pub answer: Duration,
     /// For the round.
     pub round: Duration,
@@ -110,6 +111,10 @@ pub struct Round {
     until: Instant,
     what: What,
     buckets: Buckets,
+    /// The length of the largest value asked for so far.
+    largest: usize,
+    /// This node, if the peer has missed writes of it.
+    owing: Option<NodeId>,
     settled: bool,
     distrusts: bool,
     tally: Tally,
@@ -139,12 +144,21 @@ impl Round {
             until: now + limits.round,
             what: What::Versions,
             buckets: Buckets::ALL,
+            largest: 0,
+            owing: None,
             settled: false,
             distrusts: false,
             tally: Tally::default(),
             ended: None,
             told: false,
         }
+    }
+
+    /// The same with a peer that has missed writes of this node, `me`, and is told so.
+    #[must_use]
+    pub const fn owing(mut self, me: Option<NodeId>) -> Self {
+        self.owing = me;
+        self
     }
 
     /// Looks at all there is, whatever the digests say.
@@ -170,7 +184,7 @@ impl Round {
             return None;
         }
         let query = match &self.step {
-            Step::Digest => Query::Digest,
+            Step::Digest => self.owing.map_or(Query::Digest, |by| Query::Owed { by }),
             Step::Page(from) => Query::Page {
                 what: self.what,
                 from: *from,
@@ -180,7 +194,13 @@ impl Round {
                 at: wanted.iter().take(MAX_PICKED).copied().collect(),
             },
         };
-        let deadline = (now + self.limits.answer).min(self.until);
+        let bytes = match &self.step {
+            Step::Digest => 0,
+            Step::Page(_) => MAX_PAGE,
+            Step::Picked(..) => MAX_PAGE.max(self.largest),
+        };
+        let allowed = self.limits.answer + Pace::LEAST.time_for(bytes);
+        let deadline = (now + allowed).min(self.until);
         self.asked = Some((now, deadline));
         Some(Ask { query, deadline })
     }
@@ -206,6 +226,11 @@ impl Round {
             Ok(verdict) => self.ended = verdict.or_else(|| self.bound()),
             Err(failure) => self.ended = Some(Verdict::Failed(failure)),
         }
+    }
+
+    /// The peer is out of routing: nothing more is to be had of it.
+    pub fn handle_down(&mut self) {
+        self.ended = self.ended.or(Some(Verdict::Failed(Failure::Unreachable)));
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_transmit`](Self::poll_transmit) has
@@ -350,6 +375,7 @@ impl Round {
                     let wants =
                         |shard: &mut crate::cache::Shard| shard.wants(now, hash, record.key, claim);
                     if shards.with(hash, wants) {
+                        self.largest = self.largest.max(claim.value.unwrap_or_default());
                         taken.wanted.push(record.position);
                     }
                 }

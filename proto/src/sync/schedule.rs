@@ -7,6 +7,8 @@
 //! - A node that begins asks at once: a node of its own region, else of the nearest other one; and another
 //!   one if that had itself just begun.
 //! - One that finds a peer back, which had been away, may have been away itself: it asks that peer.
+//! - One that no longer remembers which writes a peer has missed asks that peer as soon as it is there, and
+//!   tells it so: the peer then asks in turn.
 //! - Else it asks now and then, some peer of its region; every fifth time one of another region, so that a
 //!   region that was cut off finds to the others even if each node there was out of touch for too short
 //!   a time to notice.
@@ -80,6 +82,8 @@ pub struct Schedule {
     rounds: u32,
     away: BTreeSet<NodeId>,
     back: BTreeSet<NodeId>,
+    /// Those that have missed writes of this node's, and have not been told.
+    owing: BTreeSet<NodeId>,
     over: bool,
 }
 
@@ -100,6 +104,7 @@ impl Schedule {
             rounds: 0,
             away: BTreeSet::new(),
             back: BTreeSet::new(),
+            owing: BTreeSet::new(),
             over: false,
         }
     }
@@ -147,6 +152,24 @@ impl Schedule {
             let wait = self.rng.between(Duration::ZERO, BACK);
             self.hasten(now + wait);
         }
+    }
+
+    /// `peer` has missed writes of this node's, and nobody remembers which.
+    pub fn handle_owing(&mut self, now: Instant, peer: NodeId) {
+        if self.owing.len() < MAX_AWAY && self.owing.insert(peer) {
+            self.visit(now, peer);
+        }
+    }
+
+    /// This node has missed writes of `by`.
+    pub fn handle_owed(&mut self, now: Instant, by: NodeId) {
+        self.visit(now, by);
+    }
+
+    /// This node's id, if `peer` has missed writes of it and is to be told.
+    #[must_use]
+    pub fn owes(&self, peer: NodeId) -> Option<NodeId> {
+        self.view.me.filter(|_| self.owing.contains(&peer))
     }
 
     /// No round is begun any more.
@@ -207,7 +230,11 @@ impl Schedule {
             }
             Verdict::Partial | Verdict::Complete | Verdict::Equal => self.failures = 0,
         }
+        self.owing.remove(&id);
         self.caught_up(id, &region);
+        let (view, owing) = (&self.view, &self.owing);
+        let there = view.peers().map(|peer| peer.id);
+        self.back.extend(there.filter(|id| owing.contains(id)));
         if !self.compared && !ended.settled {
             self.tried.push(id);
             let more = self.tried.len() < UNSETTLED && self.untried().next().is_some();
@@ -241,6 +268,21 @@ impl Schedule {
             let same = there.is_some_and(|there| there.peers.iter().any(|peer| peer.id == *back));
             *back != id && (own || !same)
         });
+    }
+
+    /// The peer is asked soon; or as soon as it is there.
+    fn visit(&mut self, now: Instant, peer: NodeId) {
+        if self.is_there(peer) {
+            self.back.insert(peer);
+            let wait = self.rng.between(Duration::ZERO, BACK);
+            self.hasten(now + wait);
+        } else if self.away.len() < MAX_AWAY {
+            self.away.insert(peer);
+        }
+    }
+
+    fn is_there(&self, id: NodeId) -> bool {
+        self.view.peers().any(|peer| peer.id == id && peer.capable)
     }
 
     fn hasten(&mut self, at: Instant) {

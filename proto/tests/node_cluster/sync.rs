@@ -245,3 +245,23 @@ fn one_that_dies_while_it_is_asked_does_no_harm() {
         assert_same(&net, 0, 2);
     }
 }
+
+#[test]
+fn what_no_queue_had_room_for_comes_as_soon_as_its_node_is_back() {
+    for seconds in [2, 30] {
+        let mut net = Net::with(&["london", "london", "london", "paris"], |config| {
+            config.handoff.keys = 8;
+        });
+        net.run(A_TURN);
+        // It stands still, and does not know.
+        net.doom(1, Fate::Silent);
+        for n in 0..100 {
+            net.ask(0, &format!("PUT /london/key-{n}"), "value");
+        }
+        net.run(seconds * SECOND);
+        net.doom(1, Fate::Alive);
+        net.run(20 * SECOND);
+        assert_same(&net, 0, 1);
+        assert_eq!(contents(&net, 1).len(), 100, "after {seconds} s");
+    }
+}

@@ -69,6 +69,31 @@ fn an_answer_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
+fn a_page_has_time_for_its_bytes_and_ends_with_its_node() {
+    use crate::pair::peer;
+    use zerocache_proto::sync::Round;
+    let (old, new) = (Node::roomy("london", 1), Node::roomy("london", 1));
+    old.put(at(1), "large", &vec![0; 1 << 20], "london", 600);
+    new.put(at(1), "other", b"v", "london", 600);
+    let mut round = Round::new(at(1000).mono, peer(), Limits::default());
+    let mut times = Vec::new();
+    for step in 0..3 {
+        let now = at(1000 + step);
+        let ask = round.poll_transmit(now.mono).expect("a question");
+        times.push(ask.deadline.saturating_since(now.mono).as_secs());
+        if step < 2 {
+            let body = old.answer(now, &ask.query);
+            round.handle_answer(now, &new.shards, Ok((200, &body)));
+        }
+    }
+    // The digest; a page of 256 KiB; the large value, 8 KiB a second.
+    assert_eq!(times, [10, 42, 138]);
+    round.handle_down();
+    let ended = round.poll_event().expect("over");
+    assert_eq!(ended.verdict, Verdict::Failed(Failure::Unreachable));
+}
+
+#[test]
 fn pages_without_end_have_one() {
     let node = Node::roomy("london", 1);
     let other = DigestBody {

@@ -144,6 +144,7 @@ impl Node {
         let path = query.path();
         let query = match path.split_once('?') {
             None => Query::Digest,
+            Some(("/_zc/1/digest", query)) => Query::digest(query.as_bytes()),
             Some((_, query)) => Query::records(query.as_bytes()).expect("reads back"),
         };
         match query.answer(now, &self.shards, self.settled) {

@@ -257,3 +257,38 @@ fn one_that_leaves_begins_no_more() {
         .handle_up(world.now, &peer(1, "london", true));
     assert_eq!(world.schedule.poll_timeout(), None);
 }
+
+#[test]
+fn one_that_has_missed_writes_is_asked_as_soon_as_it_is_there() {
+    for seed in 0..50 {
+        let mut world = World::ready(view(&[1, 2, 3], &[("paris", &[4])]), seed);
+        world.next();
+        world.end(Verdict::Equal, true);
+        world.schedule.handle_owing(world.now, NodeId::from_bits(4));
+        let (asked, waits) = world.next().expect("a round");
+        assert!(asked == 4 && waits <= 2 * SECOND, "{asked} after {waits:?}");
+        let me = NodeId::from_bits(0);
+        assert_eq!(world.schedule.owes(NodeId::from_bits(4)), Some(me));
+        // In vain: another one has its turn, then that one again.
+        world.end(Verdict::Failed(Failure::TimedOut), false);
+        let (asked, _) = world.next().expect("a round");
+        assert_ne!(asked, 4);
+        world.end(Verdict::Equal, true);
+        let (asked, waits) = world.next().expect("a round");
+        assert!(asked == 4 && waits <= 3 * SECOND, "{asked} after {waits:?}");
+        world.end(Verdict::Complete, true);
+        assert_eq!(world.schedule.owes(NodeId::from_bits(4)), None);
+        let (_, waits) = world.next().expect("a round");
+        assert!(waits >= 30 * SECOND, "{waits:?}");
+        // It is not there; then it is.
+        world.end(Verdict::Equal, true);
+        world.schedule.handle_owed(world.now, NodeId::from_bits(9));
+        let back = view(&[1, 2, 3, 9], &[]);
+        world.schedule.handle_view(world.now, back);
+        world
+            .schedule
+            .handle_up(world.now, &peer(9, "london", true));
+        let (asked, waits) = world.next().expect("a round");
+        assert!(asked == 9 && waits <= 2 * SECOND, "{asked} after {waits:?}");
+    }
+}

@@ -163,8 +163,8 @@ impl Knobs {
             skew_ms: source.pick(&[0, 5, 50, 500, 8_000], 0),
             entries: source.pick(&[1 << 20, 1 << 20, 64, 8], 1 << 20),
             keys: source.pick(&[1, 8, 40, 200], 8),
-            // The largest value takes a twentieth of a second: copies have half of one.
-            bandwidth: rate.max(20 * u64::from(size)),
+            // The largest value takes half a second: a client has that much to write it.
+            bandwidth: rate.max(2 * u64::from(size)),
             size,
             ttl: source.pick(&[3_600, 600, 30, 5], 3_600),
             ack: source.pick(

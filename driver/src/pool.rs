@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::http::{ClientConn, ClientLimits, Outgoing, Response};
-use zerocache_proto::op::Phase;
+use zerocache_proto::op::{self, Phase};
 use zerocache_proto::{Duration, Failure, Instant};
 
 /// The most idle connections kept to one address.
@@ -102,14 +102,17 @@ impl<R: Runtime> Pool<R> {
     ) -> Result<Answer, Lost> {
         let phase = Progress::default();
         let mut alarm = self.alarm();
-        let mut work = pin!(self.attempt(addr, request, deadline, at_once, &phase));
+        let begun_by = deadline.min(self.shared.clock.mono() + op::BEGUN_WITHIN);
+        let mut work = pin!(self.attempt(addr, request, begun_by, at_once, &phase));
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
-            alarm
-                .poll(cx, Some(deadline))
-                .map(|()| Err(Failure::TimedOut))
+            let until = match phase.at() {
+                Phase::Connect => begun_by,
+                Phase::Write | Phase::Read => deadline,
+            };
+            alarm.poll(cx, Some(until)).map(|()| Err(Failure::TimedOut))
         })
         .await
         .map_err(|failure| Lost {
@@ -141,7 +144,7 @@ impl<R: Runtime> Pool<R> {
         &self,
         addr: SocketAddr,
         request: Outgoing,
-        deadline: Instant,
+        begun_by: Instant,
         at_once: usize,
         phase: &Progress,
     ) -> Result<Answer, Failure> {
@@ -149,7 +152,7 @@ impl<R: Runtime> Pool<R> {
         let mut request = request;
         if let Some(idle) = slot.idle.take() {
             match self
-                .talk(&mut slot, idle.stream, idle.conn, request, deadline, phase)
+                .talk(&mut slot, idle.stream, idle.conn, request, begun_by, phase)
                 .await
             {
                 // The peer closed it while it was idle; the request never got anywhere.
@@ -165,7 +168,7 @@ impl<R: Runtime> Pool<R> {
         let stream = connecting.await.map_err(|error| failure(&error))?;
         let conn = ClientConn::new(self.shared.limits);
         let result = self
-            .talk(&mut slot, stream, conn, request, deadline, phase)
+            .talk(&mut slot, stream, conn, request, begun_by, phase)
             .await;
         result.map_err(|broken| broken.failure)
     }
@@ -177,13 +180,13 @@ impl<R: Runtime> Pool<R> {
         mut stream: R::Stream,
         mut conn: ClientConn,
         request: Outgoing,
-        deadline: Instant,
+        begun_by: Instant,
         phase: &Progress,
     ) -> Result<Answer, Broken> {
         let clock = self.shared.clock;
         let begun = clock.mono();
         // Whoever slept meanwhile asks nothing that nobody waits for any more.
-        if deadline <= begun {
+        if begun_by <= begun {
             return Err(Broken {
                 failure: Failure::TimedOut,
                 unheard: None,

@@ -65,6 +65,13 @@ struct Exchange {
     reused: bool,
 }
 
+impl Exchange {
+    /// Until when its request must have begun to be written.
+    fn begun_by(&self) -> Instant {
+        self.order.deadline.min(self.started + op::BEGUN_WITHIN)
+    }
+}
+
 struct Outbound {
     addr: SocketAddr,
     http: ClientConn,
@@ -140,7 +147,7 @@ impl Exchanges {
     ) {
         let (conn, addr) = (self.next, exchange.order.addr);
         self.next += 1;
-        timers.set(Timer::Exchange(conn), Some(exchange.order.deadline));
+        timers.set(Timer::Exchange(conn), Some(exchange.begun_by()));
         let mut http = ClientConn::new(self.limits);
         http.send(exchange.order.request.clone());
         let outbound = Outbound {
@@ -150,12 +157,6 @@ impl Exchanges {
         };
         self.conns.insert(conn, outbound);
         output.push_back(Output::Connect { conn, addr });
-    }
-
-    /// When the exchange on a connection counts as failed.
-    fn deadline(&self, conn: u64) -> Option<Instant> {
-        let exchange = self.conns.get(&conn)?.exchange.as_ref()?;
-        Some(exchange.order.deadline)
     }
 
     pub(super) fn is_open(&self, conn: u64) -> bool {
@@ -284,11 +285,16 @@ impl Node {
     /// A connection to another node is there. Whoever slept meanwhile asks nothing that nobody waits
     /// for any more.
     pub(super) fn connected(&mut self, now: Now, conn: u64) {
-        match self.exchanges.deadline(conn) {
-            Some(deadline) if deadline <= now.mono => self.failed(now, conn, Failure::TimedOut),
-            Some(_) => self.output.push_back(Output::Write(ConnId::Out(conn))),
-            None => {}
+        let outbound = self.exchanges.conns.get(&conn);
+        let Some(exchange) = outbound.and_then(|outbound| outbound.exchange.as_ref()) else {
+            return;
+        };
+        if exchange.begun_by() <= now.mono {
+            return self.failed(now, conn, Failure::TimedOut);
         }
+        let deadline = exchange.order.deadline;
+        self.timers.set(Timer::Exchange(conn), Some(deadline));
+        self.output.push_back(Output::Write(ConnId::Out(conn)));
     }
 
     /// Bytes arrived on a connection to another node; none mean that no more will.
@@ -328,7 +334,7 @@ impl Node {
         let Some(exchange) = self.exchanges.forget(conn) else {
             return;
         };
-        if exchange.reused && now.mono < exchange.order.deadline {
+        if exchange.reused && now.mono < exchange.begun_by() {
             let exchange = Exchange {
                 reused: false,
                 ..exchange

@@ -11,5 +11,5 @@ mod retry;
 pub use fanout::{Ack, Copy, Fanout, FanoutEvent, Scope, Tally};
 pub use fetch::{Attempt, Fetch, Kind, Phase, Rung, Tried, Turn, Unreachable, Verdict, Why};
 pub use freight::Freight;
-pub use patience::Pace;
+pub use patience::{BEGUN_WITHIN, Pace};
 pub use retry::{Change, Handoff, HandoffLimits, Resend, taken};

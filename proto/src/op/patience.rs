@@ -14,6 +14,10 @@ use crate::Duration;
 /// The longest that the way may take, however far it is.
 const LONGEST_WAY: Duration = Duration::from_secs(3);
 
+/// A request that has not begun to be written so long after it was made is given up, though there were
+/// time for its bytes: how long its value has to live is said in its head, and would no longer be true.
+pub const BEGUN_WITHIN: Duration = LONGEST_WAY;
+
 /// How long to wait for so many bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pace {

@@ -15,15 +15,31 @@ const COUNTER_BITS: u32 = 16;
 /// the wall clock does: unless by more than [`MAX_SKEW`], for then no other node would believe its
 /// stamps until the time had come again. The order of one key's versions holds even so. More than
 /// 65,535 stamps in a millisecond run on into the next one.
+///
+/// A time that comes again must not give the same stamps again: two writes of one version would each be
+/// taken for the other for ever. So the counter begins elsewhere each time the clock goes back.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     last: u64,
+    /// Where the counter of a millisecond begins.
+    first: u64,
+    /// Stamps given to keys whose version was ahead of this clock: such a version may be forgotten here,
+    /// and come back from another node, and what was stamped then is not to be stamped again.
+    ahead: u64,
     node: NodeId,
 }
 
+/// Stamps of a millisecond before it has those of the same one when it comes again.
+const TURN: u64 = 1 << 12;
+
 impl Clock {
     pub(super) const fn new(node: NodeId) -> Self {
-        Self { last: 0, node }
+        Self {
+            last: 0,
+            first: 0,
+            ahead: 0,
+            node,
+        }
     }
 
     pub(super) const fn set_node(&mut self, node: NodeId) {
@@ -35,11 +51,17 @@ impl Clock {
     pub(super) fn stamp(&mut self, unix_ms: u64, held: Option<Version>) -> Version {
         if Self::is_ahead(self.at(self.last), unix_ms) {
             self.last = 0;
+            self.first = (self.first + TURN) % (1 << COUNTER_BITS);
         }
-        let wall = unix_ms.min(u64::MAX >> COUNTER_BITS) << COUNTER_BITS;
+        let wall = (unix_ms.min(u64::MAX >> COUNTER_BITS) << COUNTER_BITS) | self.first;
         self.last = wall.max(self.last.saturating_add(1));
-        let next = held.map_or(0, |held| held.clock.saturating_add(1));
-        self.at(self.last.max(next))
+        match held.filter(|held| held.clock >= self.last) {
+            None => self.at(self.last),
+            Some(held) => {
+                self.ahead = (self.ahead + 1) % TURN;
+                self.at(held.clock.saturating_add(1 + self.ahead))
+            }
+        }
     }
 
     /// Later stamps will be newer than `version`.
@@ -92,7 +114,20 @@ mod tests {
         assert_eq!(clock.stamp(5_000, None).unix_ms(), 5_000);
         assert!(clock.stamp(5_000, Some(mad)) > mad);
         let sane = clock.stamp(5_000, None);
-        assert_eq!((sane.unix_ms(), sane.clock & 0xffff), (5_000, 2));
+        assert_eq!((sane.unix_ms(), sane.clock & 0xffff), (5_000, TURN + 2));
+    }
+
+    #[test]
+    fn a_time_that_comes_again_gives_other_stamps() {
+        let mut clock = Clock::new(NODE);
+        let times = [20_000, 20_000, 5_000, 20_000, 20_000, 5_000, 20_000];
+        let stamps = times.map(|time| clock.stamp(time, None));
+        for (i, stamp) in stamps.iter().enumerate() {
+            assert!(!stamps[..i].contains(stamp), "{stamps:?}");
+        }
+        let held = Some(stamps[0]);
+        let [one, other] = [held, held].map(|held| clock.stamp(6_000, held));
+        assert!(Some(one) > held && other > one, "{one} {other}");
     }
 
     #[test]

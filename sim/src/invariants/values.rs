@@ -1,7 +1,7 @@
 //! I4, I5: versions and lives of what nodes hold.
 
-use zerocache_proto::Version;
 use zerocache_proto::cache::{Shards as _, State};
+use zerocache_proto::{Version, op};
 
 use super::Held;
 use crate::model::{Operation, writer};
@@ -58,7 +58,8 @@ impl World {
         let says = std::time::Duration::from_secs(expiry.into());
         // A request waits for its connection, or is made again on another one; or for its process.
         let woken = self.now < self.hosts[from].running_since + 2 * SECOND;
-        let late = says >= remaining + std::time::Duration::from_secs(2) && !woken;
+        let waited = op::BEGUN_WITHIN + std::time::Duration::from_secs(1);
+        let late = says >= remaining + waited && !woken;
         // Evicted and come again, it may live on for the part of a second that was rounded up.
         let roomy = self.hosts[from].entries > 1_000;
         if (roomy && says < remaining) || late {

@@ -51,6 +51,11 @@ impl Budget {
         }
     }
 
+    /// Bytes that all hold together.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,8 +83,8 @@ impl Share {
         self.bytes = bytes;
     }
 
-    /// Ready if the body in flight may take `wanted` bytes more; else the task is woken when some
-    /// are freed.
+    /// Ready if the body in flight may take `wanted` bytes more, which are then counted as held until
+    /// [`set`](Self::set) tells better; else the task is woken when some are freed.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<()> {
         let budget = self.budget.clone();
         budget.freed.poll(cx, || {
@@ -90,7 +95,13 @@ impl Share {
             });
             held.bodies.insert(body);
             let first = held.bodies.first() == Some(&body);
-            (first || held.bytes.saturating_add(wanted) <= budget.bound).then_some(())
+            let bytes = held.bytes.saturating_add(wanted);
+            if !first && bytes > budget.bound {
+                return None;
+            }
+            held.bytes = bytes;
+            self.bytes = self.bytes.saturating_add(wanted);
+            Some(())
         })
     }
 }
@@ -118,9 +129,11 @@ mod tests {
         assert!(c.poll_room(&mut cx, 1).is_pending());
         assert!(b.poll_room(&mut cx, 1).is_pending());
         assert!(a.poll_room(&mut cx, 1000).is_ready(), "begun first");
+        assert_eq!(budget.bytes(), 1100, "what may be taken counts as taken");
         a.set(0);
         assert!(b.poll_room(&mut cx, 1000).is_ready(), "now it is the first");
-        assert!(c.poll_room(&mut cx, 50).is_ready() && c.poll_room(&mut cx, 51).is_pending());
+        b.set(50);
+        assert!(c.poll_room(&mut cx, 50).is_ready() && c.poll_room(&mut cx, 1).is_pending());
         drop((a, b, c));
         let held = budget.lock();
         assert_eq!((held.bytes, held.bodies.len()), (0, 0));

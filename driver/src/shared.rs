@@ -187,6 +187,7 @@ impl<R: Runtime> Shared<R> {
         facts.connections.accepted = read(&self.counters.accepted);
         facts.connections.refused = read(&self.counters.refused);
         facts.connections.requests = self.door.requests();
+        facts.connections.body_bytes = self.bodies.bytes() as u64;
         facts.queues.spreading = read(&self.counters.spreading);
         facts.queues.delivered = read(&self.counters.delivered);
         facts.queues.failed = read(&self.counters.failed);

@@ -190,6 +190,8 @@ pub struct ConnectionFacts {
     pub refused: u64,
     /// Requests answered so far.
     pub requests: u64,
+    /// Bytes of memory that the request bodies in flight take now, those beside read buffers.
+    pub body_bytes: u64,
 }
 
 /// Copies on their way.

@@ -149,6 +149,11 @@ fn traffic(page: &mut Page, facts: &Facts) {
     page.sample(&[], connections.refused);
     page.counter("zerocache_requests_total", "Requests answered.");
     page.sample(&[], connections.requests);
+    page.gauge(
+        "zerocache_body_bytes",
+        "Bytes of memory that request bodies in flight take.",
+    );
+    page.sample(&[], connections.body_bytes);
     page.gauge("zerocache_spreading", "Writes being copied to peers now.");
     page.sample(&[], queues.spreading);
     page.counter(

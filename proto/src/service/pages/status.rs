@@ -31,6 +31,7 @@ pub(super) fn status(facts: &Facts) -> String {
             json.key("accepted").number(facts.connections.accepted);
             json.key("refused").number(facts.connections.refused);
             json.key("requests").number(facts.connections.requests);
+            json.key("body_bytes").number(facts.connections.body_bytes);
         });
         json.key("queues").object(|json| {
             json.key("spreading").number(facts.queues.spreading);

@@ -11,7 +11,7 @@
 //!
 //! - The first word is the case's name, `family/what`.
 //! - Then the statuses of the answers in their order (`-`: none), each with the body that must come
-//!   with it, if it matters. Interim answers (1xx) are not counted.
+//!   with it, if it matters; `h` follows the status of an answer to HEAD. Interim answers (1xx) are not counted.
 //! - Then what the connection is: `open`: it serves a further request; `close`: after the last answer it
 //!   takes nothing more and closes; `cut`: the bytes end within a request, which is never carried out.
 //! - The rest is what is sent: `\r`, `\n`, `\t`, `\\`, `\xHH`, `{key}`: a key that nobody else uses,
@@ -34,6 +34,8 @@ pub(crate) enum End {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Expected {
     pub(crate) status: u16,
+    /// It is one to HEAD, so nothing follows its head.
+    pub(crate) bare: bool,
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -153,8 +155,12 @@ fn expected(text: &str, names: &BTreeMap<&str, Vec<u8>>) -> Option<Expected> {
         Some((status, body)) => (status, Some(unescape(body, names))),
         None => (text, None),
     };
-    let status = status.parse().unwrap_or_else(|_| unreachable!("{text}"));
-    Some(Expected { status, body })
+    let digits = status.trim_end_matches('h');
+    Some(Expected {
+        status: digits.parse().unwrap_or_else(|_| unreachable!("{text}")),
+        bare: digits != status,
+        body,
+    })
 }
 
 fn unescape(text: &str, names: &BTreeMap<&str, Vec<u8>>) -> Vec<u8> {

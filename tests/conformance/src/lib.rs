@@ -11,6 +11,10 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+#[expect(dead_code, reason = "what changes the cases is not used here")]
+#[path = "../../../proto/tests/http_cases/cases.rs"]
+mod cases;
+#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod isolation;

@@ -64,6 +64,17 @@ macro_rules! api {
     };
 }
 
+/// What a runtime has to bear.
+macro_rules! load {
+    ($host:ty) => {
+        api!($host, load:
+            a_thousand_unfinished_requests_take_bounded_memory_and_hold_up_no_get,
+            values_that_leave_slowly_hold_up_no_get,
+            a_flood_of_one_connection_holds_up_no_other,
+        );
+    };
+}
+
 /// The scripts, handed to the macro that makes tests of them.
 macro_rules! scripts {
     ($each:ident: $($to:tt)*) => {
@@ -155,10 +166,24 @@ macro_rules! peers {
     };
 }
 
+/// The case table, a family a test.
+macro_rules! table {
+    ($server:ty: $($family:ident,)*) => {
+        mod table {
+            use super::*;
+            $(#[test]
+            fn $family() {
+                crate::wire::table::play_family::<$server>(stringify!($family));
+            })*
+        }
+    };
+}
+
 /// The wire cases on one server.
 macro_rules! wire {
     ($server:ty) => {
         scripts!(played: $server,);
+        table!($server: cl, te, chunk, header, line, version, target, method, conn, pipe,);
         mod peers {
             use super::*;
             peers!($server:
@@ -210,6 +235,7 @@ macro_rules! host {
         mod $name {
             use super::*;
             api!($host);
+            load!($host);
             wire!($host);
             deadlines!($host);
             isolation!($host);

@@ -6,6 +6,7 @@ pub(crate) mod insert;
 pub(crate) mod ladder;
 pub(crate) mod life;
 pub(crate) mod limits;
+pub(crate) mod load;
 pub(crate) mod spread;
 
 use std::time::Duration;

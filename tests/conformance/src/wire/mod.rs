@@ -7,6 +7,7 @@ pub(crate) mod peers;
 mod play;
 mod script;
 pub(crate) mod semantics;
+pub(crate) mod table;
 
 #[cfg(feature = "interop")]
 pub(crate) use play::compare;

@@ -274,7 +274,15 @@ impl<R: Runtime> Conn<R> {
                 Some(lookup) => self.pending = Some(Pending::Lookup(Box::pin(lookup))),
                 None => self.http.respond(now.mono, Lookup::MISS),
             },
-            Outcome::Sync(query) => {
+            Outcome::Sync { query, hello } => {
+                let (from, membership) = (self.from.ip(), &self.node.membership);
+                if !membership.look(|cluster| cluster.has_shown(from)) {
+                    if let Some(hello) = hello {
+                        membership.with(|c, now| c.handle_hello(now, from, hello.as_bytes()));
+                    }
+                    let reply = Reply::Status(Status::Forbidden);
+                    return self.http.respond(now.mono, reply);
+                }
                 self.node.syncing.asked(&query);
                 let settled = self.node.syncing.is_settled();
                 let reply = query.answer(now, &self.node.cache, settled);

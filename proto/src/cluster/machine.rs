@@ -131,6 +131,17 @@ impl Cluster {
         self.table.entry(id).is_some()
     }
 
+    /// Whether a node that has answered a ping is at this address, on whatever port: what is held here
+    /// is told only there. Of one that is not, [`handle_hello`](Self::handle_hello) makes sure.
+    #[must_use]
+    pub fn has_shown(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        let there = |ip: IpAddr| ip.to_canonical() == source;
+        self.table.entries().any(|entry| {
+            entry.heard.is_some() && (there(entry.peer.addr.ip()) || entry.also.is_some_and(there))
+        })
+    }
+
     /// The counters of multicast DNS, if it is used.
     #[must_use]
     pub fn mdns_stats(&self) -> Option<mdns::Stats> {

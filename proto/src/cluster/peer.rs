@@ -5,7 +5,7 @@ use super::rank::Smoothed;
 use crate::{Duration, Instant, NodeId, Region};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// A node requests may be sent to.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -115,6 +115,8 @@ pub(super) struct Entry {
     /// Whether only other nodes have told its region and address.
     pub(super) hearsay: bool,
     pub(super) rival: Option<Rival>,
+    /// Another address it has answered at under its id.
+    pub(super) also: Option<IpAddr>,
     pub(super) health: Health,
     pub(super) srtt: Smoothed,
     /// When the next ping is due; ignored while one is under way.
@@ -141,6 +143,7 @@ impl Entry {
             leases: [None; Source::ALL.len()],
             hearsay: !seen.source.first_hand(),
             rival: None,
+            also: None,
             health: Health::new(),
             srtt: Smoothed::default(),
             ping_at: now,

@@ -270,6 +270,7 @@ impl Table {
             if challenger == Proof::Named {
                 // The same node, at another address of its.
                 entry.hold(rival.source, rival.until);
+                entry.also = Some(rival.peer.addr.ip());
             }
             return;
         }
@@ -281,6 +282,7 @@ impl Table {
         }
         let was_routable = entry.routable();
         let old = core::mem::replace(&mut entry.peer, rival.peer);
+        entry.also = None;
         for source in Source::ALL {
             entry.release(source);
         }

@@ -188,11 +188,19 @@ impl Node {
                 Some(lookup) => return self.look_up(now, conn, lookup),
                 None => Lookup::MISS,
             },
-            Outcome::Sync(query) => {
-                self.sync.handle_query(now.mono, &query);
-                let one = self.rng.hits(Point::SyncPageOfOne);
-                let size = if one { 0 } else { MAX_PAGE };
-                query.answer_in_pages(now, &self.shards, self.sync.is_settled(), size)
+            Outcome::Sync { query, hello } => {
+                let from = self.inbound.get(&conn).map(|inbound| inbound.from.ip());
+                if from.is_some_and(|from| self.cluster.has_shown(from)) {
+                    self.sync.handle_query(now.mono, &query);
+                    let one = self.rng.hits(Point::SyncPageOfOne);
+                    let size = if one { 0 } else { MAX_PAGE };
+                    query.answer_in_pages(now, &self.shards, self.sync.is_settled(), size)
+                } else {
+                    if let Some((hello, from)) = hello.zip(from) {
+                        self.cluster.handle_hello(now.mono, from, hello.as_bytes());
+                    }
+                    Reply::Status(Status::Forbidden)
+                }
             }
             Outcome::Members { hello } => {
                 let from = self.inbound.get(&conn).map(|inbound| inbound.from.ip());

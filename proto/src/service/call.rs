@@ -58,9 +58,15 @@ pub enum Outcome {
     },
     /// Render a page and answer with it: the responder is deferred.
     Page(Page),
-    /// Tell another node what this one holds, by [`Query::answer`](sync::Query::answer): the
-    /// responder is deferred.
-    Sync(Box<sync::Query>),
+    /// Tell another node what this one holds, by [`Query::answer`](sync::Query::answer), if it
+    /// [has shown](crate::cluster::Cluster::has_shown) that it is one, else 403: the responder is
+    /// deferred.
+    Sync {
+        /// What it asks.
+        query: Box<sync::Query>,
+        /// What it said of itself, for the cluster to look into if that is news.
+        hello: Option<String>,
+    },
     /// Look the key up at another node, by [`AntiEntropy::look_up`](sync::AntiEntropy::look_up), and
     /// answer with what [`Lookup::settle`](sync::Lookup::settle) says: the responder is deferred.
     LookUp {
@@ -356,14 +362,18 @@ fn page<S: Shards>(
             compare(query, request, responder)
         }
         Known::Members => {
-            let hello = request.node.filter(|hello| hello.len() <= MAX_HELLO);
-            let hello = hello.and_then(|hello| core::str::from_utf8(hello).ok());
             responder.defer();
             Outcome::Members {
-                hello: hello.map(ToOwned::to_owned),
+                hello: hello(request),
             }
         }
     }
+}
+
+/// What the node that asks says of itself.
+fn hello(request: &Request<'_>) -> Option<String> {
+    let hello = request.node.filter(|hello| hello.len() <= MAX_HELLO)?;
+    core::str::from_utf8(hello).ok().map(ToOwned::to_owned)
 }
 
 /// A question of a node that compares what it holds with what is held here.
@@ -380,7 +390,10 @@ fn compare(query: Option<sync::Query>, request: &Request<'_>, responder: Respond
         Some(query) => {
             responder.defer();
             // Boxed, or it would make every outcome twice as large.
-            Outcome::Sync(Box::new(query))
+            Outcome::Sync {
+                query: Box::new(query),
+                hello: hello(request),
+            }
         }
         None => plain(responder, Status::BadRequest, "no such question\n"),
     }

@@ -182,6 +182,39 @@ fn a_peer_that_moved_is_found_at_its_new_address() {
 }
 
 #[test]
+fn an_address_has_shown_to_be_a_nodes_once_a_ping_was_answered_there() {
+    let shown = |world: &World, n: u16| world.cluster.has_shown(addr(n).ip());
+    let mut world = World::new(node_config("london"));
+    world.join(1, "london", ms(1));
+    world.join(2, "london", ms(1));
+    world.set(2, Mode::Stranger);
+    assert!(!shown(&world, 1), "said, not shown");
+    world.run(ms(2_000));
+    assert_eq!([1, 2, 3].map(|n| shown(&world, n)), [true, false, false]);
+    // Not for a while out of reach, but gone.
+    world.set(1, Mode::Silent);
+    world.run(ms(10_000));
+    assert_eq!(world.routed(), []);
+    assert!(shown(&world, 1));
+    world.set(1, Mode::Up);
+    world.run(ms(10_000));
+    // It asks by way of another interface: there too it answers to its name.
+    world.script(9, Some(id(1)), ms(1));
+    let hello = format!("{} london 6789", id(1));
+    let from = addr(9).ip();
+    world
+        .cluster
+        .handle_hello(world.now, from, hello.as_bytes());
+    world.run(ms(2_000));
+    assert_eq!([1, 9].map(|n| shown(&world, n)), [true, true]);
+    assert_eq!(world.info(1).map(|info| info.peer.addr), Some(addr(1)));
+    let bye = format!("{} london 0", id(1));
+    let from = addr(1).ip();
+    world.cluster.handle_hello(world.now, from, bye.as_bytes());
+    assert_eq!([1, 9].map(|n| shown(&world, n)), [false, false]);
+}
+
+#[test]
 fn a_claimant_that_does_not_answer_gets_nothing() {
     let mut world = World::new(node_config("london"));
     world.join(1, "london", ms(1));

@@ -66,7 +66,7 @@ proptest! {
                 }
                 Outcome::Page(_)
                 | Outcome::Members { .. }
-                | Outcome::Sync(_)
+                | Outcome::Sync { .. }
                 | Outcome::LookUp { .. } => {
                     prop_assert!(matches!(method, "GET" | "HEAD"));
                     true

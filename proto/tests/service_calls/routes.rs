@@ -283,7 +283,8 @@ fn what_a_node_holds_is_told_to_nodes_alone() {
         assert!(matches!(outcome, Outcome::Answered) && answer.status == 403);
         let (outcome, answer) = bench.send(&format!("GET {path}"), node, b"");
         match (outcome, expected) {
-            (Outcome::Sync(query), Some(expected)) => {
+            (Outcome::Sync { query, hello }, Some(expected)) => {
+                assert_eq!(hello.as_deref(), Some("000000b2 paris 6789"));
                 assert!(format!("{query:?}").starts_with(expected));
                 assert_eq!(answer.status, 0);
             }

@@ -114,9 +114,16 @@ def listen(at, port, ping, other):
     threading.Thread(target=accept, daemon=True).start()
 
 
+def say(to, port, text):
+    """One request, as it is; the first line of the answer."""
+    with socket.create_connection((to, port), timeout=10, source_address=(address, 0)) as connection:
+        connection.sendall(text.encode("latin-1"))
+        return {"line": connection.recv(65536).split(b"\r\n")[0].decode("latin-1")}
+
+
 def noted(at, port):
     return got[f"{at}:{port}"]
 
 
 lines.say(ready=True)
-lines.serve({"announce": announce, "ask": ask, "listen": listen, "noted": noted})
+lines.serve({"announce": announce, "ask": ask, "listen": listen, "noted": noted, "say": say})

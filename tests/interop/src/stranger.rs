@@ -159,6 +159,18 @@ impl Stranger {
         })
     }
 
+    /// Sends one request as it is; the first line of the answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn say(&mut self, to: SocketAddrV4, text: &str) -> Outcome<String> {
+        let (ip, port) = (to.ip().to_string(), to.port());
+        let wanted = json!({"op": "say", "to": ip, "port": port, "text": text});
+        let answer = self.driver.ask(&wanted)?;
+        let line = answer.get("line").and_then(Value::as_str);
+        Ok(line.unwrap_or_default().to_owned())
+    }
+
     /// Asks a node for nodes, by unicast and so often, as a resolver does that knows no multicast DNS.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use zerocache_interop::{
-    Answers, DONE, Host, Lab, Lie, Noted, Ours, Outcome, PONG, Probe, Site, Stranger, on_a_lab,
-    same,
+    Answers, DONE, Host, Lab, Lie, Noted, Ours, Outcome, PONG, Probe, Site, Stranger, eventually,
+    on_a_lab, same,
 };
 
 /// A node is seen about 1.2 s after its start; a loaded machine may take longer.
@@ -264,6 +264,35 @@ fn a_goodbye_by_another_only_asks_for_a_ping() -> Outcome {
         })?;
         scene.honest_peer_joins(&[victim])?;
         same("values", scene.stranger.noted(victim)?.values(), 3)
+    })
+}
+
+#[test]
+fn what_a_node_holds_is_told_to_whom_it_has_found_to_be_a_node() -> Outcome {
+    on_a_lab("stranger-asks", |lab| {
+        let mut scene = Scene::start(lab, &[])?;
+        scene.write()?;
+        let node = scene.node.site.address;
+        let ask = |scene: &mut Scene, page: &str| {
+            let head = "HTTP/1.1\r\nHost: x\r\nZc-Node: 0000600d london 7001\r\nConnection: close";
+            let request = format!("GET /_zc/1/{page} {head}\r\n\r\n");
+            scene.stranger.say(node, &request)
+        };
+        for page in ["digest", "records?what=values"] {
+            let line = ask(&mut scene, page)?;
+            same(page, line.as_str(), "HTTP/1.1 403 Forbidden")?;
+        }
+        // It may be a node: it is asked whether it is, and found to be one.
+        scene.stranger.listen(scene.place(7_001), NODE)?;
+        eventually("the digest", SEEN, || {
+            let line = ask(&mut scene, "digest")?;
+            Ok(if line == "HTTP/1.1 200 OK" {
+                Ok(())
+            } else {
+                Err(line)
+            })
+        })?;
+        Ok(())
     })
 }
 

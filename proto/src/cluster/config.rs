@@ -180,20 +180,20 @@ impl FromStr for StaticPeer {
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         let port = port.parse().ok().filter(|port| digits && *port != 0);
         let port = port.ok_or(InvalidStaticPeer::Port)?;
-        let host = match host
+        let bare = host
             .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-        {
+            .and_then(|host| host.strip_suffix(']'));
+        let name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || b >= 0x80;
+        let host = match bare {
             Some(v6) => {
                 let address = v6.split('%').next().unwrap_or_default();
                 let valid = address.parse::<Ipv6Addr>().is_ok();
                 valid.then_some(v6).ok_or(InvalidStaticPeer::Host)?
             }
-            None => host,
+            None if host.bytes().all(name) => host,
+            None => return Err(InvalidStaticPeer::Host),
         };
-        let name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b) || b >= 0x80;
-        let named = host.bytes().all(name) || rest.starts_with('[');
-        if host.is_empty() || host.len() > 253 || !named {
+        if host.is_empty() || host.len() > 253 {
             return Err(InvalidStaticPeer::Host);
         }
         Ok(Self {

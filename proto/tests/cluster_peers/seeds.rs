@@ -347,6 +347,8 @@ fn static_peers_are_read_strictly() {
         "[host]:1",
         "host:6789/",
         "host:1 ",
+        "[::1]+:6789",
+        "[::1]::1]:678",
     ] {
         assert!(bad.parse::<StaticPeer>().is_err(), "{bad}");
     }

@@ -43,6 +43,8 @@ impl<'a> Arbitrary<'a> for Region {
         } else {
             u.arbitrary()?
         };
+        let [known, ..] = REGIONS;
+        let name = if Self::is_valid(name) { name } else { known };
         Self::new(name).map_err(|_| Error::IncorrectFormat)
     }
 }

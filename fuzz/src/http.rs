@@ -20,7 +20,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const REFUSAL: &[u8] = b"Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Small, so that inputs of a few kilobytes reach every one of them.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     max_head: 600,
     max_headers: 8,
     max_target: 200,
@@ -40,8 +40,8 @@ const LIMITS: Limits = Limits {
 
 /// What came of a stream of requests.
 #[derive(Debug, Default, PartialEq)]
-struct Served {
-    requests: Vec<String>,
+pub(crate) struct Served {
+    pub(crate) requests: Vec<String>,
     answers: Vec<u8>,
     closed: bool,
 }
@@ -150,7 +150,7 @@ impl Server<'_> {
     }
 }
 
-fn serve(bytes: &[u8], script: &[u8], cut: impl FnMut() -> usize) -> Served {
+pub(crate) fn serve(bytes: &[u8], script: &[u8], cut: impl FnMut() -> usize) -> Served {
     let now = Instant::from_millis(1);
     let conn = ServerConn::new(now, LIMITS);
     let server = Server {
@@ -195,9 +195,13 @@ pub(crate) fn request(data: &[u8]) {
 }
 
 /// What came of one exchange.
-type Exchange = (Option<Result<Response, Error>>, bool);
+pub(crate) type Exchange = (Option<Result<Response, Error>>, bool);
 
-fn exchange(bytes: &[u8], outgoing: Outgoing, mut cut: impl FnMut() -> usize) -> Exchange {
+pub(crate) fn exchange(
+    bytes: &[u8],
+    outgoing: Outgoing,
+    mut cut: impl FnMut() -> usize,
+) -> Exchange {
     let now = Instant::from_millis(1);
     let limits = ClientLimits {
         max_head: 600,
@@ -241,28 +245,30 @@ fn exchange(bytes: &[u8], outgoing: Outgoing, mut cut: impl FnMut() -> usize) ->
     (outcome.or_else(|| conn.poll_response()), conn.is_reusable())
 }
 
+/// One request of three.
+pub(crate) fn outgoing(how: u8) -> Outgoing {
+    let host = SocketAddr::from(([10, 0, 0, 1], 6789));
+    let region: Region = "london".parse().expect("a good region");
+    let options = Options::default();
+    match how % 3 {
+        0 => Outgoing::get(host, &region, b"key", &options),
+        1 => Outgoing::head(host, &region, b"key", &options),
+        _ => Outgoing::put(host, &region, b"key", b"value"[..].into(), &options),
+    }
+}
+
 /// The first byte says what was asked for; then as for requests.
 pub(crate) fn response(data: &[u8]) {
     let mut script = Script(data);
     let how = script.byte();
     let cuts = script.bytes();
     let bytes = script.0;
-    let host = SocketAddr::from(([10, 0, 0, 1], 6789));
-    let outgoing = || {
-        let region: Region = "london".parse().expect("a good region");
-        let options = Options::default();
-        match how % 3 {
-            0 => Outgoing::get(host, &region, b"key", &options),
-            1 => Outgoing::head(host, &region, b"key", &options),
-            _ => Outgoing::put(host, &region, b"key", b"value"[..].into(), &options),
-        }
-    };
-    let whole = exchange(bytes, outgoing(), || usize::MAX);
+    let whole = exchange(bytes, outgoing(how), || usize::MAX);
     assert!(whole.0.is_some(), "neither a response nor an error");
-    assert_eq!(exchange(bytes, outgoing(), || 1), whole, "byte by byte");
+    assert_eq!(exchange(bytes, outgoing(how), || 1), whole, "byte by byte");
     let mut at = Script(cuts);
     assert_eq!(
-        exchange(bytes, outgoing(), || usize::from(at.byte())),
+        exchange(bytes, outgoing(how), || usize::from(at.byte())),
         whole,
         "cut at random"
     );

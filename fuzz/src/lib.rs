@@ -2,10 +2,16 @@
 
 #[path = "../../proto/tests/checked/mod.rs"]
 mod checked;
+mod chunked;
+mod cluster;
+mod headers;
 mod http;
+mod link;
 mod mdns;
 mod node;
 mod script;
+mod sim;
+mod split;
 mod sync;
 mod tlru;
 
@@ -21,6 +27,14 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "chunked",
+        run: chunked::run,
+    },
+    Target {
+        name: "cluster",
+        run: cluster::run,
+    },
+    Target {
         name: "http_request",
         run: http::request,
     },
@@ -29,12 +43,12 @@ pub const TARGETS: &[Target] = &[
         run: http::response,
     },
     Target {
-        name: "node",
-        run: node::run,
+        name: "http_split",
+        run: split::run,
     },
     Target {
-        name: "target_decode",
-        run: http::target,
+        name: "link",
+        run: link::run,
     },
     Target {
         name: "mdns_packet",
@@ -45,12 +59,28 @@ pub const TARGETS: &[Target] = &[
         run: mdns::session,
     },
     Target {
+        name: "node",
+        run: node::run,
+    },
+    Target {
+        name: "node_sim",
+        run: sim::world,
+    },
+    Target {
         name: "sync_round",
         run: sync::round,
     },
     Target {
+        name: "target_decode",
+        run: http::target,
+    },
+    Target {
         name: "tlru_model",
         run: tlru::model,
+    },
+    Target {
+        name: "zc_headers",
+        run: headers::run,
     },
 ];
 

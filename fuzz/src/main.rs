@@ -1,6 +1,7 @@
 //! Runs the targets without libFuzzer: the corpus first, then mutations of it for a given time.
 //!
-//! `replay [--seconds N] [--seed N] [TARGET]...`
+//! `replay [--seconds N] [--seed N] [TARGET]...`, or `replay TARGET FILE...` for those inputs alone, as
+//! they were kept.
 
 use std::fs;
 use std::io::Write;
@@ -21,6 +22,8 @@ struct Settings {
     seconds: u64,
     seed: u64,
     targets: Vec<&'static Target>,
+    /// Nothing but these.
+    files: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let ([target], true) = (&settings.targets[..], !settings.files.is_empty()) {
+        return again(target, &settings.files);
+    }
     println!("seed {}", settings.seed);
     let mut failed = 0;
     for target in &settings.targets {
@@ -54,6 +60,7 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<Settings, Str
         seconds: 0,
         seed: 1,
         targets: Vec::new(),
+        files: Vec::new(),
     };
     while let Some(argument) = arguments.next() {
         let mut number = || {
@@ -65,18 +72,36 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<Settings, Str
         match argument.as_str() {
             "--seconds" => settings.seconds = number()?,
             "--seed" => settings.seed = number()?,
-            name => {
-                let target = TARGETS.iter().find(|target| target.name == name);
-                settings
-                    .targets
-                    .push(target.ok_or(format!("no target {name}"))?);
-            }
+            name => match TARGETS.iter().find(|target| target.name == name) {
+                Some(target) => settings.targets.push(target),
+                None if Path::new(name).is_file() => settings.files.push(name.into()),
+                None => return Err(format!("{name} is neither a target nor a file")),
+            },
         }
+    }
+    if !settings.files.is_empty() && settings.targets.len() != 1 {
+        return Err("files want the one target they are for".to_owned());
     }
     if settings.targets.is_empty() {
         settings.targets.extend(TARGETS);
     }
     Ok(settings)
+}
+
+/// Runs these inputs, each with its name first, and lets a panic be one.
+fn again(target: &Target, files: &[PathBuf]) -> ExitCode {
+    for file in files {
+        println!("{}", file.display());
+        match fs::read(file) {
+            Ok(input) => (target.run)(&input),
+            Err(error) => {
+                eprintln!("replay: {error}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    println!("none failed");
+    ExitCode::SUCCESS
 }
 
 /// How many inputs were tried; or where the one that failed was written.

@@ -267,7 +267,7 @@ fn interface() -> Interface {
 }
 
 /// The announcement of a stock server at that address.
-fn announcement(host: Ipv4Addr) -> Vec<u8> {
+pub(crate) fn announcement(host: Ipv4Addr) -> Vec<u8> {
     // The first byte is not the packet's: it says how `mdns_packet` is to deliver it.
     let mut payload = ANNOUNCEMENT[1..].to_vec();
     for place in 0..payload.len() - 3 {

@@ -93,7 +93,7 @@ fn digest_of(data: &[u8]) -> Vec<u8> {
 }
 
 /// Any bytes are read or refused, and what is read keeps its word.
-fn read(body: &[u8]) {
+pub(crate) fn read(body: &[u8]) {
     let _ = DigestBody::decode(body);
     if let Ok(page) = PageBody::decode(body) {
         let mut last = None;
@@ -109,7 +109,7 @@ fn read(body: &[u8]) {
     }
 }
 
-fn reads_back(query: &Query) {
+pub(crate) fn reads_back(query: &Query) {
     let path = query.path();
     if let Query::Picked { at } = query {
         assert!((1..=MAX_PICKED).contains(&at.len()) && at.is_sorted());

@@ -1,6 +1,8 @@
 //! A datagram of multicast DNS, as far as its manners are concerned: written anew, and not with the
 //! core's reader, which is what is watched.
 
+use zerocache_proto::NodeId;
+
 /// What a datagram says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Message {
@@ -22,6 +24,16 @@ pub(crate) struct Record {
 }
 
 pub(crate) const PTR: u16 = 12;
+
+impl Record {
+    /// Whether it names this node's instance.
+    pub(crate) fn is_of(&self, node: NodeId) -> bool {
+        let label = node.to_string();
+        self.what
+            .windows(label.len())
+            .any(|part| part == label.as_bytes())
+    }
+}
 
 impl Message {
     /// Reads one; `None` if it is none.

@@ -5,6 +5,7 @@ use super::config::{
 };
 use super::event::{Action, Event, Outcome, Pong};
 use super::members;
+use super::mourning::Mourning;
 use super::peer::{Entry, Peer, PeerInfo, Source};
 use super::probe::{Exchange, Exchanges};
 use super::seeds::Seeds;
@@ -29,6 +30,7 @@ pub struct Cluster {
     pub(super) interfaces: BTreeMap<u32, Vec<Ipv4Addr>>,
     pub(super) table: Table,
     pub(super) seeds: Seeds,
+    pub(super) mourning: Mourning,
     pub(super) exchanges: Exchanges,
     /// When a few other peers are next asked for their members.
     pub(super) others_at: Instant,
@@ -80,6 +82,7 @@ impl Cluster {
             mdns,
             interfaces: BTreeMap::new(),
             exchanges: Exchanges::default(),
+            mourning: Mourning::default(),
             others_at: now + rng.jitter(POLL_EVERY, 20),
             strangers: VecDeque::new(),
             actions: VecDeque::new(),
@@ -299,6 +302,7 @@ impl Cluster {
                     self.learn(now, addr, Source::Learned, first, others);
                 }
             }
+            Some(Exchange::Witness(id)) => self.testify(now, id, result),
             Some(exchange) => self.abandon(now, token, exchange),
             None => {}
         }
@@ -395,10 +399,13 @@ impl Cluster {
         let others = Some(self.others_at).filter(|_| polls);
         let latencies = self.table.remeasured.then_some(self.remeasure_at);
         let table = self.table.poll_timeout();
-        [mdns, exchange, own, seeds, others, latencies, table]
-            .into_iter()
-            .flatten()
-            .min()
+        let mourning = self.mourning.poll_timeout();
+        [
+            mdns, exchange, own, seeds, others, latencies, table, mourning,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Time has passed.

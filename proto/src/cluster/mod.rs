@@ -17,6 +17,7 @@ mod event;
 mod health;
 mod machine;
 mod members;
+mod mourning;
 mod peer;
 mod probe;
 mod rank;

@@ -14,6 +14,8 @@ pub(super) enum Exchange {
     Seed(SocketAddr),
     /// Another peer asked for its members.
     Poll(SocketAddr),
+    /// A peer asked whether it, too, misses this one.
+    Witness(NodeId),
     /// A static peer's name to resolve, by its index.
     Resolve(usize),
     /// A peer told goodbye.
@@ -89,7 +91,7 @@ impl Exchanges {
     fn count(&mut self, exchange: Exchange) -> Option<&mut usize> {
         match exchange {
             Exchange::Ping(_) => Some(&mut self.pings),
-            Exchange::Seed(_) | Exchange::Poll(_) => Some(&mut self.polls),
+            Exchange::Seed(_) | Exchange::Poll(_) | Exchange::Witness(_) => Some(&mut self.polls),
             Exchange::Resolve(_) | Exchange::Goodbye => None,
         }
     }

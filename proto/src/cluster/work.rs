@@ -27,6 +27,7 @@ impl Cluster {
             Exchange::Resolve(index) => {
                 self.seeds.handle_resolved(now, index, &[]);
             }
+            Exchange::Witness(id) => self.testify(now, id, Err(Failure::TimedOut)),
             Exchange::Poll(_) | Exchange::Goodbye => {}
         }
     }
@@ -169,10 +170,14 @@ impl Cluster {
         self.ping(now);
         self.poll_seeds(now);
         self.poll_others(now);
+        self.mourn(now);
         while let Some(change) = self.table.poll_change() {
             match change {
                 Change::Up(peer) => {
                     self.meet(&peer);
+                    if let Some(mdns) = &mut self.mdns {
+                        mdns.rouse(now, peer.id);
+                    }
                     self.push_event(Event::PeerUp(peer));
                 }
                 Change::Down(peer, why) => self.push_event(Event::PeerDown { peer, why }),
@@ -243,7 +248,10 @@ impl Cluster {
                     self.observe(now, peer, Source::Mdns, expires, false);
                 }
                 mdns::Event::Gone { id, from } => self.table.goodbye(now, id, from),
-                mdns::Event::Doubted { id } => self.table.doubt(now, id),
+                mdns::Event::Doubted { id } => {
+                    self.suspect_death(now, id);
+                    self.table.doubt(now, id);
+                }
                 mdns::Event::Announced { id } => {
                     if let Stage::Announcing { announced, .. } = &mut self.stage {
                         *announced = true;
@@ -323,7 +331,7 @@ impl Cluster {
         matches!(self.stage, Stage::Announcing { .. } | Stage::Ready)
     }
 
-    fn ask_members(&mut self, now: Instant, exchange: Exchange, addr: SocketAddr) {
+    pub(super) fn ask_members(&mut self, now: Instant, exchange: Exchange, addr: SocketAddr) {
         let deadline = now + POLL_DEADLINE;
         let token = self.exchanges.begin(exchange, deadline);
         let says = self.listening() && !self.rng.hits(Point::HelloLeftOut);

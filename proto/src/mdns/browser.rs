@@ -180,7 +180,7 @@ impl Browser {
             }
             RData::TXT(txt) => {
                 let attributes = attributes(life, txt);
-                if attributes.region.is_none() {
+                if attributes.region.is_none() && !attributes.stands_in {
                     stats.invalid = stats.invalid.saturating_add(1);
                 }
                 if let Err(Full) = self.cache.describe(key, attributes) {
@@ -239,6 +239,7 @@ impl Browser {
 
     /// Forgets an interface: what was seen on it alone is in doubt.
     pub(super) fn forget(&mut self, now: Instant, interface: u32, common: &mut Common) {
+        self.cache.forget_silent(interface);
         for id in self.cache.on(interface) {
             let key = (id, interface);
             if self.cache.remove(key) && !self.hand_over(now, key, 0, common) {
@@ -280,8 +281,12 @@ fn attributes(life: Life, txt: &TXT<'_>) -> Attributes {
             .and_then(|(_, value)| value)
     };
     let region = value(b"region").and_then(|name| core::str::from_utf8(name).ok());
+    // Another name of a node that has one.
+    let stands_in = value(b"for").is_some();
+    let region = region.filter(|_| !stands_in);
     Attributes {
         life,
+        stands_in,
         region: region.and_then(|name| Region::new(name).ok()),
         capable: value(b"zc") == Some(b"1"),
     }

@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::Sighting;
 use super::instance::{Attributes, Change, Instance, Key, Location};
 use super::life::Life;
 use super::names::Host;
@@ -21,6 +22,8 @@ const MAX_PER_SOURCE: usize = 64;
 const MAX_PER_HOST: usize = 64;
 /// Different regions.
 const MAX_REGIONS: usize = 256;
+/// Silent nodes remembered, on all interfaces together.
+const MAX_SILENT: usize = 64;
 /// Questions that fall due within this go along with one that is due.
 const HORIZON: Duration = Duration::from_secs(1);
 
@@ -33,6 +36,8 @@ pub(super) struct Cache {
     /// How many instances are of each region.
     regions: BTreeMap<Region, usize>,
     schedule: Schedule<Key>,
+    /// Nodes of ours that did not prove themselves when asked to, as long as nobody tells of them.
+    silent: BTreeMap<Key, Sighting>,
 }
 
 /// A table is full.
@@ -46,6 +51,7 @@ impl Cache {
             hosts: BTreeMap::new(),
             regions: BTreeMap::new(),
             schedule: Schedule::new(),
+            silent: BTreeMap::new(),
         }
     }
 
@@ -59,6 +65,17 @@ impl Cache {
 
     pub(super) fn contains(&self, key: Key) -> bool {
         self.instances.contains_key(&key)
+    }
+
+    /// Where a silent node was seen, and what it last said there.
+    pub(super) fn silent(&self, id: NodeId) -> impl Iterator<Item = (u32, &Sighting)> {
+        let silent = self.silent.range((id, 0)..=(id, u32::MAX));
+        silent.map(|((_, interface), seen)| (*interface, seen))
+    }
+
+    /// An interface is gone: what was silent there says nothing.
+    pub(super) fn forget_silent(&mut self, interface: u32) {
+        self.silent.retain(|(_, other), _| *other != interface);
     }
 
     /// The interfaces `id` is seen on.
@@ -82,6 +99,7 @@ impl Cache {
         trusted: bool,
         pointer: Life,
     ) -> Result<bool, Full> {
+        self.silent.remove(&key);
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.renew(pointer);
             return Ok(false);
@@ -99,6 +117,7 @@ impl Cache {
 
     /// A goodbye was heard; whether the instance had been reported.
     pub(super) fn part(&mut self, now: Instant, key: Key) -> bool {
+        self.silent.remove(&key);
         let instance = self.instances.get_mut(&key);
         instance.is_some_and(|instance| instance.part(now))
     }
@@ -195,6 +214,13 @@ impl Cache {
         let (region, host) = (instance.region().cloned(), instance.host().cloned());
         if !instance.expire(now) {
             let reported = instance.is_reported();
+            let silent = instance.silent(now).cloned();
+            if let Some(silent) = silent {
+                if self.silent.len() >= MAX_SILENT {
+                    self.silent.pop_first();
+                }
+                self.silent.insert(key, silent);
+            }
             self.remove(key);
             return if reported { Change::Lost } else { Change::None };
         }

@@ -28,6 +28,8 @@ pub(super) struct Common {
     pub(super) homes: BTreeMap<u32, Ipv4Addr>,
     /// The id last reported as announced.
     pub(super) visible: Option<NodeId>,
+    /// Whether others are looked for.
+    pub(super) browses: bool,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
@@ -42,6 +44,7 @@ impl Common {
             own: BTreeSet::new(),
             homes: BTreeMap::new(),
             visible: None,
+            browses: true,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }

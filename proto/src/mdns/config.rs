@@ -153,6 +153,8 @@ pub struct Stats {
     pub overflowed: u64,
     /// Conflicts over the own names (RFC 6762 §9), each a new id or another probe.
     pub conflicts: u64,
+    /// Dead nodes others were told the goodbye of.
+    pub buried: u64,
     /// Queries sent.
     pub queries: u64,
     /// Answers sent, announcements not counted.

@@ -3,8 +3,10 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use simple_dns::Packet;
+use simple_dns::rdata::RData;
 
 use super::link::Link;
+use super::names::Known;
 use super::prober::{PROBE_WAIT, Phase, is_identical};
 use super::schedule::after;
 use super::zone::Zone;
@@ -36,6 +38,21 @@ impl Mdns {
                 && zone.owns(&theirs.name)
                 && (probing || zone.rival(theirs).is_some())
                 && !is_identical(zone, theirs, &self.common.own)
+        })
+    }
+
+    /// Whether a response takes records of ours back, which we have not done.
+    pub(super) fn is_bidden_farewell(&self, response: &Packet<'_>) -> bool {
+        let Some(zone) = &self.common.zone else {
+            return false;
+        };
+        let mut records = response.answers.iter().chain(&response.additional_records);
+        records.any(|theirs| {
+            let ours = match &theirs.rdata {
+                RData::PTR(target) => Known::of(target) == Known::Instance(zone.service().id),
+                _ => zone.owns(&theirs.name),
+            };
+            theirs.ttl == 0 && ours
         })
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Attributes {
     /// `None` if it is none to believe.
     pub(super) region: Option<Region>,
     pub(super) capable: bool,
+    /// It is there for stock peers alone, in place of a dead node.
+    pub(super) stands_in: bool,
 }
 
 /// Queries with a growing pause between them.
@@ -148,10 +150,19 @@ impl Instance {
             self.addresses.clear();
             self.location = None;
         }
-        let unverified = self
-            .verify
-            .is_some_and(|v| after(v.started, VERIFY_TIME) <= now);
-        !unverified && !self.pointer.is_over(now)
+        !self.is_unverified(now) && !self.pointer.is_over(now)
+    }
+
+    /// Whether it was asked to prove itself and has not.
+    fn is_unverified(&self, now: Instant) -> bool {
+        self.verify
+            .is_some_and(|v| after(v.started, VERIFY_TIME) <= now)
+    }
+
+    /// What was last said of it, if it is a node of ours that has not proved itself.
+    pub(super) fn silent(&self, now: Instant) -> Option<&Sighting> {
+        let reported = self.reported.as_ref().filter(|_| self.is_unverified(now))?;
+        Some(&reported.sighting).filter(|sighting| sighting.capable)
     }
 
     /// Its PTR record was heard.

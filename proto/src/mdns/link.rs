@@ -75,6 +75,15 @@ impl Link {
         self.loopback = interface.loopback;
     }
 
+    /// The interface's data, as it was told.
+    pub(super) fn interface(&self) -> Interface {
+        Interface {
+            index: self.index,
+            addresses: self.addresses.clone(),
+            loopback: self.loopback,
+        }
+    }
+
     /// Whether `interface` says nothing new.
     pub(super) fn is(&self, interface: &Interface) -> bool {
         let addresses = interface.addresses.iter().take(MAX_ADDRESSES);
@@ -127,6 +136,10 @@ impl Link {
     }
 
     pub(super) fn restart_browsing(&mut self, now: Instant, common: &mut Common) {
+        if !common.browses {
+            self.browse.next = Instant::FAR_FUTURE;
+            return;
+        }
         let (from, to) = FIRST_QUERY;
         self.browse.next = after(now, common.rng.between(from, to));
         self.browse.interval = QUERY_INTERVAL;
@@ -135,6 +148,9 @@ impl Link {
     /// Somebody lists an instance among his known answers that is not known here: packets were lost.
     /// Asks early, again and again more seldom if nothing comes of it.
     pub(super) fn take_hint(&mut self, now: Instant, common: &mut Common) {
+        if !common.browses {
+            return;
+        }
         let (from, to) = FIRST_QUERY;
         let soon = after(now, common.rng.between(from, to));
         let browse = &mut self.browse;
@@ -178,7 +194,7 @@ impl Link {
             return farewells;
         }
         [
-            Some(self.browse.next),
+            Some(self.browse.next).filter(|next| *next < Instant::FAR_FUTURE),
             self.browse.early,
             self.phase.deadline(),
             self.responder.deadline(),

@@ -3,10 +3,12 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 use simple_dns::Packet;
 
 use super::browser::Browser;
+use super::burial::Burial;
 use super::common::Common;
 use super::guard::Sources;
 use super::link::Link;
@@ -36,6 +38,8 @@ pub struct Mdns {
     /// Whether the service may be announced.
     pub(super) announcing: bool,
     leaving: bool,
+    /// Goodbyes for others.
+    pub(super) burials: Vec<Burial>,
 }
 
 impl Mdns {
@@ -58,6 +62,7 @@ impl Mdns {
             throttled: false,
             announcing: false,
             leaving: false,
+            burials: Vec::new(),
         };
         mdns.own_addresses();
         mdns
@@ -83,7 +88,8 @@ impl Mdns {
     /// Whether all goodbyes are sent and nothing is left to do.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.leaving && self.common.is_flushed() && self.poll_timeout().is_none()
+        let said = self.common.is_flushed() && self.burials.is_empty();
+        self.leaving && said && self.poll_timeout().is_none()
     }
 
     /// An interface is up, or its addresses changed; the same again is fine.
@@ -96,6 +102,7 @@ impl Mdns {
             return;
         }
         let index = interface.index;
+        self.stand_ins_move(now, index, Some(&interface));
         let new = !self.links.contains_key(&index);
         if new {
             if self.links.len() >= MAX_INTERFACES {
@@ -120,6 +127,7 @@ impl Mdns {
         if self.links.remove(&index).is_none() || self.leaving {
             return;
         }
+        self.stand_ins_move(now, index, None);
         // Whether its address is another one when it comes back.
         if self.common.homes.len() > MAX_INTERFACES {
             self.common.homes.remove(&index);
@@ -133,6 +141,7 @@ impl Mdns {
         if self.leaving {
             return;
         }
+        self.stand_ins_hear(now, datagram);
         let stats = &mut self.common.stats;
         stats.received = stats.received.saturating_add(1);
         let Some(link) = self.links.get(&datagram.interface) else {
@@ -220,6 +229,7 @@ impl Mdns {
             }
         }
         self.part(now);
+        self.end_burials(now);
         self.leaving = true;
         self.announcing = false;
         self.browser.cache.clear();
@@ -245,7 +255,8 @@ impl Mdns {
     /// The next datagram to send.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.common.poll_transmit()
+        let own = self.common.poll_transmit();
+        own.or_else(|| self.poll_stand_in())
     }
 
     /// The next event.
@@ -260,7 +271,8 @@ impl Mdns {
         let links = self.links.values();
         let links = links.filter_map(|link| link.deadline(self.leaving)).min();
         let cache = self.browser.cache.deadline();
-        [links, cache].into_iter().flatten().min()
+        let burials = self.burials_due();
+        [links, cache, burials].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -272,6 +284,7 @@ impl Mdns {
                 link.flush(now, &mut self.common);
             }
         }
+        self.tend_burials(now);
         if !self.leaving {
             self.ask(now);
         }
@@ -287,10 +300,13 @@ impl Mdns {
         on_link: bool,
         neighbour: bool,
     ) {
+        let source = datagram.source.ip();
+        if !query.name_servers.is_empty() {
+            self.is_probed_for(now, query);
+        }
         let Some(link) = self.links.get_mut(&datagram.interface) else {
             return;
         };
-        let source = datagram.source.ip();
         if !query.name_servers.is_empty() {
             link.tie_break(now, query, &mut self.common);
         }
@@ -326,8 +342,16 @@ impl Mdns {
         if self.conflicts_with(datagram.interface, response) {
             self.resolve(now, datagram.interface);
         }
+        let denied = self.is_bidden_farewell(response);
+        self.is_told_of(now, response);
         if let Some(link) = self.links.get_mut(&datagram.interface) {
             let common = &mut self.common;
+            if denied {
+                link.reassert(now, common);
+            }
+            if !common.browses {
+                return;
+            }
             let found = self
                 .browser
                 .learn(now, datagram, neighbour, response, link, common);
@@ -351,9 +375,9 @@ impl Mdns {
             let known = if lists && asks.contains(&Ask::Service) {
                 self.browser.cache.known(now, interface)
             } else {
-                alloc::vec::Vec::new()
+                Vec::new()
             };
-            let asks: alloc::vec::Vec<_> = asks.into_iter().collect();
+            let asks: Vec<_> = asks.into_iter().collect();
             for payload in packet::queries(&asks, &known) {
                 self.common.stats.queries = self.common.stats.queries.saturating_add(1);
                 let to = Destination::Multicast;

@@ -11,6 +11,7 @@
 //! travel together, since a stock peer that meets one without the others stops listening for good.
 
 mod browser;
+mod burial;
 mod cache;
 mod cidr;
 mod common;

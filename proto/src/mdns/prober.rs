@@ -34,9 +34,11 @@ const PROBES: u8 = 3;
 const DEFERRAL: Duration = Duration::from_secs(1);
 /// Between an announcement and the next (RFC 6762 §8.3).
 const ANNOUNCE_INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// Before the first of them after somebody else said goodbye in our name.
+const REASSERT_WAIT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
 /// Between a goodbye and the next; many a one is lost on Wi-Fi.
 const GOODBYE_INTERVAL: Duration = Duration::from_millis(125);
-const GOODBYES: u8 = 3;
+pub(super) const GOODBYES: u8 = 3;
 /// Names being taken leave of at a time.
 const MAX_FAREWELLS: usize = 4;
 
@@ -142,6 +144,21 @@ impl Link {
         }
     }
 
+    /// Somebody has taken our records back in our name: those who believed it are to have them again.
+    pub(super) fn reassert(&mut self, now: Instant, common: &mut Common) {
+        let (Some(zone), Phase::Established) = (&common.zone, self.phase) else {
+            // Announcements are on their way anyway.
+            return;
+        };
+        let (from, to) = REASSERT_WAIT;
+        let soon = after(now, common.rng.between(from, to));
+        let allowed = self.responder.allowed(zone.announced());
+        self.phase = Phase::Announcing {
+            sent: 0,
+            next: allowed.map_or(soon, |allowed| allowed.max(soon)),
+        };
+    }
+
     /// Somebody probes for a name that is probed for here: who has the lower records waits, then asks
     /// again, and learns that the name is taken (RFC 6762 §8.2).
     pub(super) fn tie_break(&mut self, now: Instant, packet: &Packet<'_>, common: &mut Common) {
@@ -203,13 +220,18 @@ impl Link {
     /// Sends the goodbyes that are due.
     pub(super) fn bid_farewell(&mut self, now: Instant, common: &mut Common) {
         let index = self.index;
+        // A stand-in leaves while its node stays: the others have time enough to hear it.
+        let interval = match common.browses {
+            true => GOODBYE_INTERVAL,
+            false => PROBE_INTERVAL,
+        };
         self.farewells.retain_mut(|farewell| {
             if farewell.next > now {
                 return true;
             }
             common.send(now, index, Destination::Multicast, farewell.payload.clone());
             farewell.sent = farewell.sent.saturating_add(1);
-            farewell.next = after(now, GOODBYE_INTERVAL);
+            farewell.next = after(now, interval);
             farewell.sent < GOODBYES
         });
     }

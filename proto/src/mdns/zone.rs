@@ -11,7 +11,7 @@ use simple_dns::{CLASS, Name, QTYPE, ResourceRecord, TYPE};
 
 use super::Service;
 use super::names::{ALIAS, Known, SERVICE, SUBTYPE, TYPES, is};
-use crate::Duration;
+use crate::{Duration, NodeId};
 
 /// A quarter of the usual 75 minutes: python-zeroconf raises anything shorter to this, and so long
 /// does it believe in a node that died without a goodbye.
@@ -130,6 +130,8 @@ pub(super) struct Zone {
     /// Empty without the alias.
     alias: String,
     region: String,
+    /// Whom it stands in for, if it is no node of its own: `for=…`.
+    dead: String,
 }
 
 impl Zone {
@@ -142,7 +144,16 @@ impl Zone {
             alias: alias.unwrap_or_default(),
             // Lower case: stock listeners die of a TXT without this very key.
             region: format!("region={}", service.region),
+            dead: String::new(),
             service,
+        }
+    }
+
+    /// Another name for a node, in place of one that is dead.
+    pub(super) fn standing_in(service: Service, dead: NodeId) -> Self {
+        Self {
+            dead: format!("for={dead}"),
+            ..Self::new(service, false)
         }
     }
 
@@ -224,9 +235,11 @@ impl Zone {
 
     fn attributes(&self) -> RData<'_> {
         let mut txt = TXT::new();
-        for string in [self.region.as_str(), "zc=1"] {
-            // Cannot fail: a region has at most 64 bytes, a string may have 255.
-            let _ = txt.add_string(string);
+        for string in [self.region.as_str(), "zc=1", &self.dead] {
+            if !string.is_empty() {
+                // Cannot fail: a region has at most 64 bytes, a string may have 255.
+                let _ = txt.add_string(string);
+            }
         }
         RData::TXT(txt)
     }
@@ -317,12 +330,15 @@ impl Zone {
     }
 
     /// The same service under another id.
-    pub(super) fn renamed(&self, id: crate::NodeId) -> Self {
+    pub(super) fn renamed(&self, id: NodeId) -> Self {
         let service = Service {
             id,
             ..self.service.clone()
         };
-        Self::new(service, self.has_alias())
+        Self {
+            dead: self.dead.clone(),
+            ..Self::new(service, self.has_alias())
+        }
     }
 }
 

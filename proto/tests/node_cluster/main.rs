@@ -1,5 +1,6 @@
 //! Whole nodes, wired in memory, on one virtual clock.
 
+mod burial;
 #[path = "../checked/mod.rs"]
 mod checked;
 mod cluster;

@@ -42,6 +42,8 @@ pub(crate) struct Net {
     pub(crate) far: Duration,
     /// Every copy and request between nodes: from, to, first line.
     pub(crate) log: Vec<(usize, usize, String)>,
+    /// Every multicast: when, from whom.
+    pub(crate) casts: Vec<(Instant, usize, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,6 +127,7 @@ impl Net {
             sent: BTreeMap::new(),
             far: Duration::from_millis(20),
             log: Vec::new(),
+            casts: Vec::new(),
         };
         for (index, region) in regions.iter().enumerate() {
             let region = Region::new(region).expect("valid");
@@ -370,12 +373,15 @@ impl Net {
     }
 
     fn cast(&mut self, from: usize, transmit: mdns::Transmit) {
+        if transmit.to == mdns::Destination::Multicast {
+            self.casts.push((self.now, from, transmit.payload.clone()));
+        }
         for to in 0..self.nodes.len() {
             let wanted = match transmit.to {
                 mdns::Destination::Multicast => to != from,
                 mdns::Destination::Unicast(asker) => asker.ip() == addr(to).ip(),
             };
-            if wanted {
+            if wanted && !self.cuts.contains(&(from, to)) {
                 let event = Event::Datagram {
                     from,
                     multicast: transmit.to == mdns::Destination::Multicast,

@@ -106,13 +106,18 @@ impl World {
         }
     }
 
-    /// Shared records are told 20 to 120 ms after they were asked for, and not unasked.
+    /// Shared records are told 20 to 120 ms after they were asked for, and not unasked; but whoever lives
+    /// on says goodbye for the dead, and brings in somebody else for them.
     fn watch_jitter(&mut self, from: usize, message: &Message) {
         let host = &self.hosts[from];
         let begun = host.up_since.max(host.talk.linked_at);
         let begun = begun.max(host.running_since);
         let defends = self.watch.probed_at + PROBED > self.now;
-        let shared = message.answers.iter().any(|record| record.kind == PTR);
+        let own = host.id;
+        let shared = message
+            .answers
+            .iter()
+            .any(|record| record.kind == PTR && record.is_of(own));
         if !shared || self.now < begun + SETTLED || defends {
             return;
         }
@@ -132,7 +137,12 @@ impl World {
 
     /// A process reads a datagram.
     pub(crate) fn watch_heard(&mut self, index: usize, payload: &[u8]) {
-        let asks = Message::read(payload).is_none_or(|message| message.asks);
+        let own = self.hosts[index].id;
+        let asks = Message::read(payload).is_none_or(|message| {
+            // Whoever hears a goodbye of itself has something to say.
+            let mut gone = message.answers.iter().filter(|record| record.ttl == 0);
+            message.asks || gone.any(|record| record.is_of(own))
+        });
         if asks {
             let [last, _] = self.hosts[index].talk.asked;
             self.hosts[index].talk.asked = [self.now, last];

@@ -28,6 +28,8 @@ const GOODBYES: u32 = 3;
 pub(crate) struct Talk {
     /// Since when it has been on its link.
     pub(crate) linked_at: u64,
+    /// When it last heard a goodbye of itself, after which it announces itself again.
+    buried_at: u64,
     /// When it was last asked anything, and before that; 0 for never.
     asked: [u64; 2],
     /// Goodbyes said since its process began.
@@ -38,6 +40,7 @@ impl Talk {
     pub(crate) const fn starting(now: u64) -> Self {
         Self {
             linked_at: now,
+            buried_at: 0,
             asked: [0; 2],
             goodbyes: 0,
         }
@@ -111,7 +114,7 @@ impl World {
     fn watch_jitter(&mut self, from: usize, message: &Message) {
         let host = &self.hosts[from];
         let begun = host.up_since.max(host.talk.linked_at);
-        let begun = begun.max(host.running_since);
+        let begun = begun.max(host.running_since).max(host.talk.buried_at);
         let defends = self.watch.probed_at + PROBED > self.now;
         let own = host.id;
         let shared = message
@@ -137,13 +140,16 @@ impl World {
 
     /// A process reads a datagram.
     pub(crate) fn watch_heard(&mut self, index: usize, payload: &[u8]) {
+        let message = Message::read(payload);
         let own = self.hosts[index].id;
-        let asks = Message::read(payload).is_none_or(|message| {
-            // Whoever hears a goodbye of itself has something to say.
+        let gone = |message: &Message| {
             let mut gone = message.answers.iter().filter(|record| record.ttl == 0);
-            message.asks || gone.any(|record| record.is_of(own))
-        });
-        if asks {
+            gone.any(|record| record.is_of(own))
+        };
+        if message.as_ref().is_some_and(gone) {
+            self.hosts[index].talk.buried_at = self.now;
+        }
+        if message.is_none_or(|message| message.asks) {
             let [last, _] = self.hosts[index].talk.asked;
             self.hosts[index].talk.asked = [self.now, last];
         }

@@ -137,7 +137,9 @@ impl Browser {
         common: &mut Common,
     ) -> bool {
         if ttl == 0 {
-            if self.cache.part(now, key) {
+            // One that was never heard of here may be known otherwise.
+            let unknown = !self.cache.contains(key);
+            if self.cache.part(now, key) || unknown {
                 common.report(Event::Gone { id: key.0, from });
                 self.hand_over(now, key, jitter, common);
             }

@@ -354,6 +354,9 @@ impl<R: Runtime> Task<R> {
             Event::PeerDown { peer, why } => {
                 tracing::info!(peer = %peer.id, region = %peer.region, addr = %peer.addr, ?why, "peer down");
             }
+            Event::PeerRecovered(peer) => {
+                tracing::info!(peer = %peer.id, region = %peer.region, addr = %peer.addr, "peer answers again");
+            }
             Event::Announced { id } => tracing::info!(%id, "announced"),
             Event::Renamed { old, new } => tracing::warn!(%old, %new, "id was taken; renamed"),
             Event::SeedUnusable(seed) => {

@@ -140,7 +140,9 @@ impl<R: Runtime> Shared<R> {
     pub(crate) fn observe(&self, event: &Event) {
         self.syncing.observe(event);
         match event {
-            Event::PeerUp(peer) => self.outbox.with(|queue, now| queue.handle_up(now, peer.id)),
+            Event::PeerUp(peer) | Event::PeerRecovered(peer) => {
+                self.outbox.with(|queue, now| queue.handle_up(now, peer.id));
+            }
             Event::PeerGone(peer) => self.outbox.with(|queue, _| queue.handle_gone(peer.id)),
             Event::Ready => self.ready.store(true, Ordering::Release),
             Event::Renamed { new, .. } => self.cache.for_each(|shard| shard.set_node(*new)),

@@ -60,6 +60,9 @@ pub enum Event {
         /// Why.
         why: Down,
     },
+    /// A peer answers again that had failed for too long, and was only kept because it could not be spared:
+    /// it may have missed what one that comes up has missed.
+    PeerRecovered(Arc<Peer>),
     /// A peer that had answered is no longer known at all: nothing need be kept for it.
     PeerGone(Arc<Peer>),
     /// This node is visible to others by multicast.

@@ -56,12 +56,12 @@ impl Health {
         matches!(self.state, State::Healthy | State::Suspect)
     }
 
-    /// Whether it would be out, were it not needed.
     /// Whether one more success changes nothing.
     pub(super) const fn is_steady(&self) -> bool {
         matches!(self.state, State::Healthy) && self.failures == 0 && !self.overdue
     }
 
+    /// Whether it would be out, were it not needed.
     pub(super) const fn overdue(&self) -> bool {
         self.overdue
     }

@@ -18,6 +18,7 @@ use core::net::{IpAddr, SocketAddr};
 pub(super) enum Change {
     Up(Arc<Peer>),
     Down(Arc<Peer>, Down),
+    Recovered(Arc<Peer>),
     Gone(Arc<Peer>),
     /// Multicast DNS should ask for the node's records again.
     Verify(NodeId),

@@ -73,7 +73,11 @@ impl Table {
                 if entry.health.is_steady() {
                     return false;
                 }
-                self.dirty |= entry.health.overdue();
+                if entry.health.overdue() {
+                    self.dirty = true;
+                    self.changes
+                        .push_back(Change::Recovered(entry.peer.clone()));
+                }
                 entry.health.succeed();
             }
             Outcome::Answered(_) | Outcome::Alive => {
@@ -99,7 +103,11 @@ impl Table {
         entry.srtt.add(rtt);
         entry.heard = Some(now);
         self.remeasured = true;
-        self.dirty |= entry.health.overdue();
+        if entry.health.overdue() {
+            self.dirty = true;
+            self.changes
+                .push_back(Change::Recovered(entry.peer.clone()));
+        }
         let back = entry.health.succeed();
         entry.ping_at = now + entry.health.pause(every, &mut self.rng);
         if self.rng.hits(Point::ProbeEarly) {

@@ -181,6 +181,7 @@ impl Cluster {
                     self.push_event(Event::PeerUp(peer));
                 }
                 Change::Down(peer, why) => self.push_event(Event::PeerDown { peer, why }),
+                Change::Recovered(peer) => self.push_event(Event::PeerRecovered(peer)),
                 Change::Gone(peer) => self.push_event(Event::PeerGone(peer)),
                 Change::Verify(id) => {
                     if let Some(mdns) = &mut self.mdns {

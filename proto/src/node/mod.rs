@@ -535,7 +535,9 @@ impl Node {
         self.sync.handle_event(now.mono, &event);
         match event {
             Event::ViewChanged(view) => self.view = view,
-            Event::PeerUp(peer) => self.handoff.handle_up(now.mono, peer.id),
+            Event::PeerUp(peer) | Event::PeerRecovered(peer) => {
+                self.handoff.handle_up(now.mono, peer.id);
+            }
             Event::PeerGone(peer) => self.handoff.handle_gone(peer.id),
             Event::Renamed { new, .. } => {
                 self.shards.for_each(|shard| shard.set_node(new));

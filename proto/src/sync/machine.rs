@@ -7,7 +7,7 @@ use super::{
     Verdict,
 };
 use crate::cache::Shards;
-use crate::cluster::{Event, Peer, View};
+use crate::cluster::{Down, Event, Peer, View};
 use crate::{Buggify, Failure, Instant, NodeId, Now, Point};
 
 /// A node's comparing with others.
@@ -100,8 +100,12 @@ impl AntiEntropy {
             Event::ViewChanged(view) => self.schedule.handle_view(now, view.clone()),
             Event::Ready => self.schedule.handle_ready(now),
             Event::PeerUp(peer) => self.schedule.handle_up(now, peer),
-            Event::PeerDown { peer, .. } => {
+            Event::PeerRecovered(peer) => self.schedule.handle_recovered(now, peer.id),
+            Event::PeerDown { peer, why } => {
                 self.schedule.handle_down(peer.id);
+                if matches!(why, Down::Failed(_)) {
+                    self.schedule.handle_death(now, &peer.region);
+                }
                 let round = self.round.as_mut();
                 if let Some(round) = round.filter(|round| round.peer().id == peer.id) {
                     round.handle_down();

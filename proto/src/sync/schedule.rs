@@ -6,7 +6,11 @@
 //! ```
 //! - A node that begins asks at once: a node of its own region, else of the nearest other one; and another
 //!   one if that had itself just begun.
-//! - One that finds a peer back, which had been away, may have been away itself: it asks that peer.
+//! - One that finds a peer back, which had been away, may have been away itself: it asks that peer. It
+//!   does so too if the peer had failed for too long and was only kept because it could not be spared.
+//! - A node that dies may have acknowledged a write whose copies never left it, or not all of them. The
+//!   others of its region ask each other soon, and then a few nodes of each other region, which in most
+//!   are all, ask one of them: once a death, since asking only takes.
 //! - One that no longer remembers which writes a peer has missed asks that peer as soon as it is there, and
 //!   tells it so: the peer then asks in turn.
 //! - Else it asks now and then, some peer of its region; every fifth time one of another region, so that a
@@ -29,6 +33,8 @@ const FAR: u32 = 5;
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// One that has come back is asked within this time.
 const BACK: Duration = Duration::from_secs(2);
+/// So many nodes of a region ask after a death in another one, those with the least ids.
+const WITNESSES: usize = 8;
 /// A node that is ready and has found nobody for so long has nobody to be behind of.
 const ALONE: Duration = Duration::from_secs(5);
 /// How many nodes that have just begun themselves are asked by one that begins.
@@ -82,6 +88,8 @@ pub struct Schedule {
     rounds: u32,
     away: BTreeSet<NodeId>,
     back: BTreeSet<NodeId>,
+    /// Regions in which a node has died since one was asked there.
+    bereft: BTreeSet<Region>,
     /// Those that have missed writes of this node's, and have not been told.
     owing: BTreeSet<NodeId>,
     over: bool,
@@ -104,6 +112,7 @@ impl Schedule {
             rounds: 0,
             away: BTreeSet::new(),
             back: BTreeSet::new(),
+            bereft: BTreeSet::new(),
             owing: BTreeSet::new(),
             over: false,
         }
@@ -150,6 +159,25 @@ impl Schedule {
         if self.away.remove(&peer.id) && peer.capable {
             self.back.insert(peer.id);
             let wait = self.rng.between(Duration::ZERO, BACK);
+            self.hasten(now + wait);
+        }
+    }
+
+    /// A peer answers again that had failed for too long and was not put out.
+    pub fn handle_recovered(&mut self, now: Instant, peer: NodeId) {
+        self.visit(now, peer);
+    }
+
+    /// A peer of `region` has failed for so long that it was put out; the view is without it.
+    pub fn handle_death(&mut self, now: Instant, region: &Region) {
+        let earlier = |peer: &&Arc<Peer>| Some(peer.id) < self.view.me;
+        let own = *region == self.view.own;
+        let asks = own || self.view.local.iter().filter(earlier).count() < WITNESSES;
+        if asks && self.survivor(region).is_some() {
+            self.bereft.insert(region.clone());
+            // Those of its region first: the others ask one of them.
+            let first = if own { Duration::ZERO } else { BACK };
+            let wait = first + self.rng.between(Duration::ZERO, BACK);
             self.hasten(now + wait);
         }
     }
@@ -245,7 +273,7 @@ impl Schedule {
         self.compared = true;
         self.state = State::Synced;
         self.tried.clear();
-        let wait = match self.back.is_empty() {
+        let wait = match self.back.is_empty() && self.bereft.is_empty() {
             true => EVERY,
             false => BACK,
         };
@@ -263,11 +291,20 @@ impl Schedule {
     fn caught_up(&mut self, id: NodeId, region: &Region) {
         let view = &self.view;
         let own = *region == view.own;
+        self.bereft.remove(region);
         self.back.retain(|back| {
             let there = view.regions.iter().find(|there| there.name == *region);
             let same = there.is_some_and(|there| there.peers.iter().any(|peer| peer.id == *back));
             *back != id && (own || !same)
         });
+    }
+
+    /// Somebody of a region who has not been asked in vain.
+    fn survivor(&mut self, region: &Region) -> Option<Arc<Peer>> {
+        let there = self.view.peers().filter(|peer| peer.region == *region);
+        let fresh = |peer: &&Arc<Peer>| peer.capable && !self.tried.contains(&peer.id);
+        let fresh: Vec<_> = there.filter(fresh).cloned().collect();
+        self.rng.choose(&fresh).cloned()
     }
 
     /// The peer is asked soon; or as soon as it is there.
@@ -332,6 +369,13 @@ impl Schedule {
             if let Some(peer) = view.peers().find(|peer| peer.id == id && peer.capable) {
                 return Some(peer.clone());
             }
+        }
+        while let Some(region) = self.bereft.first().cloned() {
+            if let Some(peer) = self.survivor(&region) {
+                // Due until it has answered.
+                return Some(peer);
+            }
+            self.bereft.remove(&region);
         }
         self.rounds = self.rounds.wrapping_add(1);
         let ours = |peers: &[Arc<Peer>]| -> Vec<Arc<Peer>> {

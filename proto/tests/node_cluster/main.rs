@@ -6,5 +6,6 @@ mod checked;
 mod cluster;
 mod edges;
 mod net;
+mod recovery;
 mod sync;
 mod warming;

@@ -52,7 +52,7 @@ mod world;
 
 pub use batch::Batch;
 pub use coverage::Coverage;
-pub use invariants::Violation;
+pub use invariants::{Timed, Violation};
 pub use plan::Plan;
 pub use run::{Figures, Options, Report, run, run_seed};
 pub use shrink::shrink;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::coverage::Coverage;
-use crate::invariants::Violation;
+use crate::invariants::{Timed, Violation};
 use crate::plan::Plan;
 use crate::swarm::{Knobs, SECOND};
 use crate::transition::Step;
@@ -35,6 +35,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// What must not be.
     pub violations: Vec<Violation>,
+    /// The operations that were answered, in the order of their ends.
+    pub timed: Vec<Timed>,
     /// The figures of the quiet time.
     pub figures: Figures,
     /// The last events in words.
@@ -93,6 +95,7 @@ pub fn run(plan: &Plan, options: Options) -> Report {
         events: world.events,
         lines: world.trace.lines().map(str::to_owned).collect(),
         coverage: world.coverage,
+        timed: world.watch.timed,
         violations: world.violations,
         figures,
     }

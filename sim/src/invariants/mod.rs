@@ -60,6 +60,19 @@ pub(crate) struct Watch {
     pub(crate) first: Option<BTreeMap<usize, Vec<NodeId>>>,
     /// Reads that gave an older value than was acknowledged, and their ages in milliseconds.
     pub(crate) stale_reads: Vec<u64>,
+    /// All operations that were answered.
+    pub(crate) timed: Vec<Timed>,
+}
+
+/// An operation of a client that was answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timed {
+    /// Whether it read; else it stored or removed.
+    pub reads: bool,
+    /// When it began, in nanoseconds from the beginning.
+    pub begun: u64,
+    /// How long it took, in nanoseconds.
+    pub took: u64,
 }
 
 #[derive(Clone, Copy, Debug)]

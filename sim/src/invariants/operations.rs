@@ -3,6 +3,7 @@
 use zerocache_proto::op::{Rung, Verdict};
 use zerocache_proto::{Duration, Failure};
 
+use super::Timed;
 use crate::client::Done;
 use crate::model::{Operation, value, writer};
 use crate::sniff::{Asked, What};
@@ -73,6 +74,13 @@ impl World {
                 let key = operation.key;
                 self.model.latest.insert(key, done.op);
             }
+        }
+        if !matches!(done.verdict, Verdict::Unreachable(_)) {
+            self.watch.timed.push(Timed {
+                reads: matches!(done.verdict, Verdict::Hit | Verdict::Miss),
+                begun: operation.started,
+                took: now - operation.started,
+            });
         }
         let asked = done.asked.first();
         if let (Some(first), Some((Rung::Local, id))) = (&mut self.watch.first, asked) {

@@ -248,7 +248,7 @@ impl<'a> Arbitrary<'a> for Buckets {
         let (none, mut some) = (Digest::new(), Digest::new());
         for place in u.arbitrary_iter::<u16>()? {
             let buckets = some.buckets_mut();
-            let place = usize::from(place?) % buckets.len().max(1);
+            let place = usize::from(place?).checked_rem(buckets.len()).unwrap_or(0);
             if let Some(bucket) = buckets.get_mut(place) {
                 *bucket = 1;
             }

@@ -79,7 +79,7 @@ fn hex<const N: usize>(digits: &[u8; N]) -> Option<u64> {
     digits.iter().try_fold(0, |number, byte| {
         let digit = match byte {
             b'0'..=b'9' => byte & 0x0f,
-            b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0f) + 9,
+            b'a'..=b'f' | b'A'..=b'F' => (byte & 0x0f).saturating_add(9),
             _ => return None,
         };
         Some((number << 4) | u64::from(digit))

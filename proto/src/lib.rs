@@ -5,6 +5,16 @@
 //! out of `poll_*` methods. One seed replays a whole cluster.
 #![no_std]
 #![deny(clippy::expect_used)]
+// Nothing that comes in can make it panic. (Tests may.)
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]
@@ -23,6 +33,7 @@ pub mod sync;
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod buggify;
+mod count;
 mod failure;
 mod id;
 mod rng;

@@ -15,6 +15,7 @@
 //! be answered and nothing has come for a while is stuck: what it owes is asked for over a new one. So
 //! a [`Parcel`] that shares must bear being sent twice.
 
+use crate::count::Count;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -237,9 +238,12 @@ impl<T: Parcel> Link<T> {
         while let Some((entry, status)) = pipeline.poll_answer() {
             let refused = pipeline.end() == Some(End::Refused);
             self.keeps = !refused;
-            self.refusals = if refused { self.refusals + 1 } else { 0 };
+            self.refusals = match refused {
+                true => self.refusals.saturating_add(1),
+                false => 0,
+            };
             let Some(parcel) = entry.parcel else {
-                self.given_up -= 1;
+                self.given_up.shrink(1);
                 continue;
             };
             let rtt = entry.first.then(|| now.saturating_since(entry.sent));
@@ -294,7 +298,7 @@ impl<T: Parcel> Link<T> {
                 if entry.deadline > now {
                     break;
                 }
-                self.given_up += 1;
+                self.given_up.grow(1);
                 let given_up = entry.parcel.take();
                 self.reports.extend(given_up.map(|parcel| (parcel, late)));
             }
@@ -421,7 +425,7 @@ impl<T: Parcel> Link<T> {
         let failure = match (end, unanswered.front_mut()) {
             (End::Malformed, _) => Some(Failure::Malformed),
             (End::Closed, Some(next)) => {
-                next.broken += 1;
+                next.broken.grow(1);
                 (next.broken >= Self::BREAKS).then_some(Failure::Reset)
             }
             // The peer has not looked at it (RFC 9112 §9.6).

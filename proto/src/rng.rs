@@ -35,7 +35,7 @@ impl Rng {
 
     /// A number in `0..n`; 0 when `n` is 0.
     pub const fn below(&mut self, n: usize) -> usize {
-        ((self.next_u64() as u128 * n as u128) >> 64) as usize
+        ((self.next_u64() as u128).wrapping_mul(n as u128) >> 64) as usize
     }
 
     /// A duration in `from..to`; `from` when the range is empty.
@@ -49,12 +49,14 @@ impl Rng {
     fn within(&mut self, from: Duration, to: Duration) -> Duration {
         let span = to.saturating_sub(from).as_nanos();
         let span = u64::try_from(span).unwrap_or(u64::MAX);
-        from + Duration::from_nanos(((u128::from(self.next_u64()) * u128::from(span)) >> 64) as u64)
+        let part = u128::from(self.next_u64()).wrapping_mul(span.into()) >> 64;
+        from.saturating_add(Duration::from_nanos(part as u64))
     }
 
     /// `base` made up to `percent` shorter or longer, so that a crowd does not act in step.
     pub fn jitter(&mut self, base: Duration, percent: u32) -> Duration {
-        let swing = base.saturating_mul(percent.min(100)) / 100;
+        let swing = base.saturating_mul(percent.min(100));
+        let swing = swing.checked_div(100).unwrap_or_default();
         let (least, most) = (base.saturating_sub(swing), base.saturating_add(swing));
         if self.hits(Point::JitterLeast) {
             return least;

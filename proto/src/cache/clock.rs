@@ -51,15 +51,15 @@ impl Clock {
     pub(super) fn stamp(&mut self, unix_ms: u64, held: Option<Version>) -> Version {
         if Self::is_ahead(self.at(self.last), unix_ms) {
             self.last = 0;
-            self.first = (self.first + TURN) % (1 << COUNTER_BITS);
+            self.first = self.first.saturating_add(TURN) % (1 << COUNTER_BITS);
         }
         let wall = (unix_ms.min(u64::MAX >> COUNTER_BITS) << COUNTER_BITS) | self.first;
         self.last = wall.max(self.last.saturating_add(1));
         match held.filter(|held| held.clock >= self.last) {
             None => self.at(self.last),
             Some(held) => {
-                self.ahead = (self.ahead + 1) % TURN;
-                self.at(held.clock.saturating_add(1 + self.ahead))
+                self.ahead = self.ahead.saturating_add(1) % TURN;
+                self.at(held.clock.saturating_add(1).saturating_add(self.ahead))
             }
         }
     }

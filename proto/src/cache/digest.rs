@@ -55,7 +55,7 @@ pub fn key_hash(key: &[u8]) -> u64 {
 /// All words but the last.
 #[inline(never)]
 fn words(hash: u64, key: &[u8]) -> u64 {
-    let words = key.chunks_exact(8).take((key.len() - 1) / 8);
+    let words = key.chunks_exact(8).take(key.len().saturating_sub(1) / 8);
     words.filter_map(<[u8]>::first_chunk).fold(hash, word)
 }
 
@@ -80,7 +80,7 @@ fn fingerprint(key_hash: u64, version: Version) -> u64 {
 
 #[inline(always)]
 const fn fold(a: u64, b: u64) -> u64 {
-    let product = a as u128 * b as u128;
+    let product = (a as u128).wrapping_mul(b as u128);
     product as u64 ^ (product >> 64) as u64
 }
 
@@ -102,12 +102,20 @@ impl Digest {
 
     /// Adds a record, or takes it away.
     #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`bucket_of` is of BUCKET_BITS bits, and there are as many buckets"
+    )]
     pub fn toggle(&mut self, key_hash: u64, version: Version) {
         self.0[bucket_of(key_hash)] ^= fingerprint(key_hash, version);
     }
 
     /// Adds a record in the place of another one of the same key.
     #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`bucket_of` is of BUCKET_BITS bits, and there are as many buckets"
+    )]
     pub(super) fn replace(&mut self, key_hash: u64, old: Version, new: Version) {
         self.0[bucket_of(key_hash)] ^= fingerprint(key_hash, old) ^ fingerprint(key_hash, new);
     }

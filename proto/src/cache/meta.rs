@@ -69,11 +69,15 @@ impl Origins {
                 return usize::from(Origin::ELSEWHERE.0);
             }
             self.0.push(region.clone());
-            self.0.len() - 1
+            self.0.len().saturating_sub(1)
         });
         Origin(u16::try_from(place).unwrap_or(Origin::ELSEWHERE.0))
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`new` puts two names in, and none is ever taken out"
+    )]
     pub(super) fn name(&self, origin: Origin) -> &Region {
         // An origin always comes from this table; the own region stands in for the impossible.
         self.0.get(usize::from(origin.0)).unwrap_or(&self.0[0])

@@ -156,7 +156,11 @@ impl Displaced {
     /// another of the caches.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.evicted.as_ref().map_or(0, Evicted::len) + usize::from(self.removed.is_some())
+        let removed = usize::from(self.removed.is_some());
+        self.evicted
+            .as_ref()
+            .map_or(0, Evicted::len)
+            .saturating_add(removed)
     }
 
     /// Whether none went.

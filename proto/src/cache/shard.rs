@@ -1,5 +1,6 @@
 //! One shard: the records of the keys whose hash picks it.
 
+use crate::count::Count;
 use zerocache_store::{Bounds, Entry, Expiry, Tlru};
 
 use super::clock::Clock;
@@ -91,19 +92,19 @@ impl Shard {
         let (local, remote) = (&mut self.counters.local, &mut self.counters.remote);
         if let Some(entry) = self.local.get(hash, key, now) {
             match asked {
-                Asked::OwnRegion => local.hits += 1,
-                Asked::OtherRegion => remote.hits += 1,
+                Asked::OwnRegion => local.hits.grow(1),
+                Asked::OtherRegion => remote.hits.grow(1),
             }
             return Some(hit(entry, now));
         }
         if asked == Asked::OwnRegion {
-            local.misses += 1;
+            local.misses.grow(1);
         }
         let Some(entry) = self.remote.get(hash, key, now) else {
-            remote.misses += 1;
+            remote.misses.grow(1);
             return None;
         };
-        remote.hits += 1;
+        remote.hits.grow(1);
         Some(hit(entry, now))
     }
 
@@ -120,7 +121,7 @@ impl Shard {
     ) -> Result<Written, Refused> {
         let mono = now.mono.as_millis();
         if record.value.as_slice().len() > self.max_value {
-            self.counters.refused_size += 1;
+            self.counters.refused_size.grow(1);
             return Err(Refused::TooLarge);
         }
         let held = self.held_now(mono, hash, key);
@@ -147,13 +148,13 @@ impl Shard {
         let meta = Meta::new(version, origin);
         let kept = self.keep(place, mono, hash, key, record.value, meta, expires);
         let Some(mut displaced) = kept else {
-            self.counters.refused_size += 1;
+            self.counters.refused_size.grow(1);
             return Err(Refused::TooLarge);
         };
         if let Some(held) = held.filter(|held| held.place != place) {
             displaced.removed = self.remove(held.place, mono, hash, key);
         }
-        self.counters.puts += 1;
+        self.counters.puts.grow(1);
         Ok(Written {
             version,
             applied: true,
@@ -198,7 +199,7 @@ impl Shard {
         if let Some(held) = before.filter(|held| held.place != Place::Tombstone) {
             displaced.removed = self.remove(held.place, mono, hash, key);
         }
-        self.counters.deletes += 1;
+        self.counters.deletes.grow(1);
         Ok(Deleted {
             version,
             held,
@@ -238,11 +239,12 @@ impl Shard {
             cache.expire_with(now, budget, |gone| digest.forget(&gone))
         };
         let local = expire(&mut self.local, budget);
-        let remote = expire(&mut self.remote, budget - local);
-        let tombstones = expire(&mut self.tombstones, budget - local - remote);
-        self.counters.local.expirations += local as u64;
-        self.counters.remote.expirations += remote as u64;
-        local + remote + tombstones
+        let left = budget.saturating_sub(local);
+        let remote = expire(&mut self.remote, left);
+        let tombstones = expire(&mut self.tombstones, left.saturating_sub(remote));
+        self.counters.local.expirations.grow(local as u64);
+        self.counters.remote.expirations.grow(remote as u64);
+        local.saturating_add(remote).saturating_add(tombstones)
     }
 
     /// When there is something for [`expire`](Self::expire) to do; it may turn out to be later.
@@ -302,13 +304,13 @@ impl Shard {
             return Ok(None);
         };
         if Clock::is_ahead(version, now.unix_ms) {
-            self.counters.refused_skew += 1;
+            self.counters.refused_skew.grow(1);
             return Err(Refused::ClockSkew);
         }
         let standing = held.filter(|held| held.meta.version() >= version);
         match standing {
-            Some(held) if held.meta.version() == version => self.counters.duplicates += 1,
-            Some(_) => self.counters.stale += 1,
+            Some(held) if held.meta.version() == version => self.counters.duplicates.grow(1),
+            Some(_) => self.counters.stale.grow(1),
             None => {}
         }
         Ok(standing)

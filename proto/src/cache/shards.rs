@@ -99,7 +99,8 @@ pub fn shards_for(config: &Config, most: usize) -> usize {
     let fit = |bounds: &Bounds| {
         let by_entries = bounds.entries / MIN_ENTRIES;
         let room = MIN_VALUES.saturating_mul(config.max_value as u64).max(1);
-        let by_weight = usize::try_from(bounds.weight / room).unwrap_or(usize::MAX);
+        let by_weight =
+            usize::try_from(bounds.weight.checked_div(room).unwrap_or(0)).unwrap_or(usize::MAX);
         by_entries.min(by_weight)
     };
     let fitting = fit(&config.local).min(fit(&config.remote)).min(most);

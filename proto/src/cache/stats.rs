@@ -1,5 +1,6 @@
 //! Counters of a shard, and their sum over all shards.
 
+use crate::count::Count;
 use core::ops::AddAssign;
 
 /// What one of the two value caches holds and has answered.
@@ -63,24 +64,24 @@ pub struct Stats {
 
 impl AddAssign for CacheStats {
     fn add_assign(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.entries += other.entries;
+        self.hits.grow(other.hits);
+        self.misses.grow(other.misses);
+        self.entries.grow(other.entries);
         self.max_entries = self.max_entries.saturating_add(other.max_entries);
-        self.bytes += other.bytes;
+        self.bytes.grow(other.bytes);
         self.max_bytes = self.max_bytes.saturating_add(other.max_bytes);
-        self.evictions += other.evictions;
-        self.expirations += other.expirations;
+        self.evictions.grow(other.evictions);
+        self.expirations.grow(other.expirations);
     }
 }
 
 impl AddAssign for TombstoneStats {
     fn add_assign(&mut self, other: Self) {
-        self.entries += other.entries;
+        self.entries.grow(other.entries);
         self.max_entries = self.max_entries.saturating_add(other.max_entries);
-        self.bytes += other.bytes;
+        self.bytes.grow(other.bytes);
         self.max_bytes = self.max_bytes.saturating_add(other.max_bytes);
-        self.evictions += other.evictions;
+        self.evictions.grow(other.evictions);
     }
 }
 
@@ -89,11 +90,11 @@ impl AddAssign for Stats {
         self.local += other.local;
         self.remote += other.remote;
         self.tombstones += other.tombstones;
-        self.puts += other.puts;
-        self.deletes += other.deletes;
-        self.stale += other.stale;
-        self.duplicates += other.duplicates;
-        self.refused_skew += other.refused_skew;
-        self.refused_size += other.refused_size;
+        self.puts.grow(other.puts);
+        self.deletes.grow(other.deletes);
+        self.stale.grow(other.stale);
+        self.duplicates.grow(other.duplicates);
+        self.refused_skew.grow(other.refused_skew);
+        self.refused_size.grow(other.refused_size);
     }
 }

@@ -1,6 +1,5 @@
 //! The text nodes tell each other of members by: the body of `/_zc/1/members`, and the `Zc-Node`
 //! header by which a node makes itself known.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::config::{MAX_MEMBERS, MAX_MEMBERS_BODY};
 use super::peer::Peer;

@@ -149,10 +149,10 @@ impl Cluster {
                 let mut sees = others.take(MAX_MEMBERS);
                 !sees.any(|peer| peer.id == id || peer.addr == case.peer.addr)
             });
-        case.open -= 1;
+        case.open = case.open.saturating_sub(1);
         if !misses {
             case.open = 0;
-            case.tries += 1;
+            case.tries = case.tries.saturating_add(1);
             case.next = (case.tries < TRIES).then(|| now + RETRY);
             if case.next.is_none() {
                 self.mourning.cases.remove(&id);

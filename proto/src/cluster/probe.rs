@@ -1,6 +1,7 @@
 //! What the driver has been asked to do and has not reported on yet.
 
 use super::config::{GRACE, MAX_POLLS};
+use crate::count::Count;
 use crate::{Instant, NodeId};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
@@ -48,12 +49,12 @@ impl Exchanges {
 
     /// A token for an action that is to be done by `deadline`.
     pub(super) fn begin(&mut self, exchange: Exchange, deadline: Instant) -> u64 {
-        self.last += 1;
+        self.last.grow(1);
         let end = deadline + GRACE;
         self.open.insert(self.last, (exchange, end));
         self.deadlines.insert((end, self.last));
         if let Some(count) = self.count(exchange) {
-            *count += 1;
+            count.grow(1);
         }
         self.last
     }
@@ -63,7 +64,7 @@ impl Exchanges {
         let (exchange, end) = self.open.remove(&token)?;
         self.deadlines.remove(&(end, token));
         if let Some(count) = self.count(exchange) {
-            *count -= 1;
+            count.shrink(1);
         }
         Some(exchange)
     }

@@ -14,6 +14,10 @@ use alloc::vec::Vec;
 pub(super) struct Smoothed(Option<Duration>);
 
 impl Smoothed {
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "no time divided by 2 or 8 overflows"
+    )]
     pub(super) fn add(&mut self, sample: Duration) {
         self.0 = Some(match self.0 {
             None => sample,
@@ -55,7 +59,8 @@ pub(super) fn rank<'a>(routable: impl Iterator<Item = &'a Entry>) -> Vec<RegionV
     let mut ranked: Vec<(bool, RegionView)> = sums
         .into_iter()
         .map(|(name, sum)| {
-            let latency = sum.total / u32::try_from(sum.entries.len()).unwrap_or(1).max(1);
+            let known = u32::try_from(sum.entries.len()).unwrap_or(u32::MAX);
+            let latency = sum.total.checked_div(known).unwrap_or_default();
             let peers = sum
                 .entries
                 .iter()
@@ -79,7 +84,7 @@ pub(super) fn rank<'a>(routable: impl Iterator<Item = &'a Entry>) -> Vec<RegionV
 /// Whether the order of the regions has changed, or a latency by more than an eighth.
 pub(super) fn differ(old: &[RegionView], new: &[RegionView]) -> bool {
     let alike = |(old, new): (&RegionView, &RegionView)| {
-        old.name == new.name && old.latency.abs_diff(new.latency) <= old.latency / 8
+        old.name == new.name && old.latency.abs_diff(new.latency).saturating_mul(8) <= old.latency
     };
     old.len() != new.len() || !old.iter().zip(new).all(alike)
 }

@@ -7,6 +7,7 @@ use super::config::{
 use super::event::Down;
 use super::health::State;
 use super::peer::{Entry, Observation, Peer, Rival, Source};
+use crate::count::Count;
 use crate::{Duration, Failure, Instant, NodeId, Region, Rng};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -205,7 +206,7 @@ impl Table {
                 return;
             }
         }
-        self.serial += 1;
+        self.serial.grow(1);
         let id = seen.peer.id;
         self.entries.insert(id, Entry::new(now, self.serial, seen));
         self.reschedule(id);
@@ -234,7 +235,7 @@ impl Table {
             let newest = (1, entry.serial, entry.peer.id);
             let known = regions.entry(&entry.peer.region).or_insert(newest);
             let (_, serial, id) = newest.max((1, known.1, known.2));
-            *known = (known.0 + 1, serial, id);
+            *known = (known.0.saturating_add(1), serial, id);
         }
         let id = regions.into_values().max().map(|(_, _, id)| id);
         id.is_some_and(|id| {
@@ -378,7 +379,7 @@ impl Table {
         let mut open = self.waiting.iter_mut().zip(shares);
         let id = open.find_map(|(waiting, share)| {
             // A ping, and one to a rival.
-            let room = under_way + 2 <= share;
+            let room = under_way.saturating_add(2) <= share;
             room.then(|| waiting.pop_front()).flatten()
         })?;
         let entry = self.entries.get_mut(&id)?;

@@ -192,7 +192,7 @@ impl Table {
         }
         let mut pause = entry.health.pause(every, &mut self.rng);
         if self.rng.hits(Point::ProbeLate) {
-            pause += Duration::from_millis(500);
+            pause = pause.saturating_add(Duration::from_millis(500));
         }
         if ping || fresh {
             entry.ping_at = now + pause;
@@ -248,7 +248,7 @@ impl Table {
         let heard = |e: &Entry| !lost(e) && e.heard.is_some_and(|heard| heard > since);
         let failing = self.entries().filter(|e| lost(e)).count();
         let answering = self.entries().filter(|e| heard(e)).count();
-        let most = failing > answering && failing + answering >= QUORUM;
+        let most = failing > answering && failing.saturating_add(answering) >= QUORUM;
         let all = answering == 0 && self.entries().filter(|e| e.routable()).count() >= QUORUM;
         !(most || all)
     }

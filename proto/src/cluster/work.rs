@@ -371,7 +371,7 @@ impl Cluster {
                 local: here.map(|entry| entry.peer.clone()).collect(),
                 absent: absent.map(|entry| entry.peer.clone()).collect(),
                 regions,
-                generation: self.view.generation + 1,
+                generation: self.view.generation.saturating_add(1),
             });
             self.view_changed = true;
         }

@@ -1,7 +1,5 @@
 //! Learning of other nodes from responses.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};

@@ -1,7 +1,5 @@
 //! Ranges of addresses.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::str::FromStr;

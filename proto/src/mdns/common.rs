@@ -1,7 +1,5 @@
 //! What the interfaces share: chance, the service, the ways out.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;

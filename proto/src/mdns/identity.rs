@@ -1,7 +1,5 @@
 //! Which names and addresses are ours: conflicts over them, and what a change of them entails.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use simple_dns::Packet;
 use simple_dns::rdata::RData;
 

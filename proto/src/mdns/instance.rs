@@ -6,8 +6,6 @@
 //!                  └────── one ran out (Doubted) ────┘   └───── announced again ───┘
 //! ```
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};

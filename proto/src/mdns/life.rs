@@ -1,7 +1,5 @@
 //! The lifetime of one record in the cache.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use super::schedule::after;
 use crate::{Duration, Instant};
 

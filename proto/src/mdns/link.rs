@@ -1,7 +1,5 @@
 //! One interface: its addresses, and everything that is timed for it alone.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 

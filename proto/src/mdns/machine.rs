@@ -1,7 +1,5 @@
 //! The machine as its driver sees it.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 

@@ -1,7 +1,5 @@
 //! The names this machine knows.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

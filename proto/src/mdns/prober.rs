@@ -10,8 +10,6 @@
 //!                                  conflict: defend by probing
 //! ```
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 

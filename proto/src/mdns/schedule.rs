@@ -6,10 +6,6 @@ use alloc::vec::Vec;
 use crate::{Duration, Instant};
 
 /// `now` and then `wait`; it saturates, so no input overflows it.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the sum of an Instant saturates"
-)]
 pub(super) fn after(now: Instant, wait: Duration) -> Instant {
     now + wait
 }

@@ -1,7 +1,5 @@
 //! The records of the announced service.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use alloc::format;
 use alloc::string::String;
 use core::net::Ipv4Addr;

@@ -1,5 +1,6 @@
 //! Requests of the node to others: one connection each, kept for the next one.
 
+use crate::count::Count;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -146,7 +147,7 @@ impl Exchanges {
         output: &mut VecDeque<Output>,
     ) {
         let (conn, addr) = (self.next, exchange.order.addr);
-        self.next += 1;
+        self.next.grow(1);
         timers.set(Timer::Exchange(conn), Some(exchange.begun_by()));
         let mut http = ClientConn::new(self.limits);
         http.send(exchange.order.request.clone());
@@ -436,8 +437,8 @@ impl Node {
         );
         let status = result.map(|(answer, _)| answer.status);
         match status {
-            Ok(_) => self.facts.queues.delivered += 1,
-            Err(_) => self.facts.queues.failed += 1,
+            Ok(_) => self.facts.queues.delivered.grow(1),
+            Err(_) => self.facts.queues.failed.grow(1),
         }
         self.cluster.handle_outcome(now.mono, peer, outcome);
         status

@@ -1,5 +1,6 @@
 //! Connections to the node, and what is asked on them.
 
+use crate::count::Count;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -55,7 +56,7 @@ impl Node {
             reply: None,
         };
         self.inbound.insert(conn, inbound);
-        self.facts.connections.accepted += 1;
+        self.facts.connections.accepted.grow(1);
         self.work.push_back(Work::Inbound(conn));
     }
 
@@ -158,7 +159,7 @@ impl Node {
                 true => now.unix_ms % 100,
                 false => 0,
             };
-            let unix_ms = now.unix_ms - coarse;
+            let unix_ms = now.unix_ms.saturating_sub(coarse);
             let cx = Context {
                 now: Now { unix_ms, ..now },
                 shards: &self.shards,
@@ -167,7 +168,7 @@ impl Node {
                 ack: self.ack,
                 warming: !self.sync.is_settled(),
             };
-            self.facts.connections.requests += 1;
+            self.facts.connections.requests.grow(1);
             let outcome = call(cx, request, responder);
             self.carry_out(now, conn, outcome);
         }
@@ -224,7 +225,7 @@ impl Inbound {
         let buf = self.http.read_buf();
         let n = buf.len().min(bytes.len());
         if n > 0 {
-            buf[..n].copy_from_slice(&bytes[..n]);
+            buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             self.http.handle_read(now, n);
         }
         n

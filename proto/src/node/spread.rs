@@ -1,5 +1,6 @@
 //! Writes on their way to the peers.
 
+use crate::count::Count;
 use alloc::sync::Arc;
 
 use super::exchange::{Order, Purpose};
@@ -42,7 +43,7 @@ impl Node {
             waiting,
         };
         let id = self.next_spread;
-        self.next_spread += 1;
+        self.next_spread.grow(1);
         self.spreads.insert(id, spread);
         self.work.push_back(Work::Spread(id));
     }

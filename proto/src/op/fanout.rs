@@ -9,6 +9,10 @@
 //! the write: Open --everybody the mode waits for is Done, or its time is up--> Acked
 //! ```
 //! All copies fly at once and none waits for another; the spread goes on behind the acknowledgement.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "counts of copies, each of a peer known and settled once; times of named bounds"
+)]
 
 use super::Pace;
 use super::patience::way;

@@ -9,6 +9,7 @@
 //! is skipped. No rung is entered after [`Fetch::TOTAL`].
 
 use crate::cluster::{Peer, View};
+use crate::count::Count;
 use crate::{Duration, Failure, Instant, Rng};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -279,7 +280,7 @@ impl Fetch {
             peer,
             deadline: (now + rung.budget()).min(last),
         };
-        self.asked += 1;
+        self.asked.grow(1);
         self.current = Some(Current {
             attempt: attempt.clone(),
             since: now,
@@ -339,7 +340,10 @@ impl Fetch {
         let at = |turn: usize| local.get(turn.checked_rem(local.len())?).cloned();
         match rung {
             Rung::Local => at(self.turn),
-            Rung::NextLocal if local.len() > 1 => at(self.turn % local.len() + 1),
+            Rung::NextLocal if local.len() > 1 => {
+                let first = self.turn.checked_rem(local.len())?;
+                at(first.saturating_add(1))
+            }
             Rung::NextLocal => None,
             Rung::FirstRegion => self.rng.choose(&self.view.regions.first()?.peers).cloned(),
             Rung::SecondRegion => self.rng.choose(&self.view.regions.get(1)?.peers).cloned(),

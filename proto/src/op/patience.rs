@@ -42,7 +42,8 @@ impl Pace {
     /// The time `bytes` may take.
     #[must_use]
     pub fn time_for(self, bytes: usize) -> Duration {
-        let nanos = (bytes as u64).saturating_mul(1_000_000_000) / (self.rate.max(1) as u64);
+        let nanos = (bytes as u64).saturating_mul(1_000_000_000);
+        let nanos = nanos.checked_div(self.rate as u64).unwrap_or(u64::MAX);
         Duration::from_nanos(nanos).min(self.longest)
     }
 }

@@ -13,6 +13,7 @@
 use super::Pace;
 use super::patience::way;
 use crate::cluster::MAX_PEERS;
+use crate::count::Count;
 use crate::{Buggify, Duration, Failure, Instant, NodeId, Rng};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -121,7 +122,8 @@ impl Handoff {
     /// How long a peer may take with a key that holds next to nothing.
     pub const DEADLINE: Duration = Duration::from_secs(1);
     const BACKOFF_MIN: Duration = Duration::from_secs(1);
-    const BACKOFF_MAX: Duration = Duration::from_secs(60);
+    /// The longest back-off, before chance makes it a fifth shorter or longer.
+    const BACKOFF_MAX: Duration = Duration::from_secs(50);
 
     /// No queues.
     #[must_use]
@@ -155,7 +157,7 @@ impl Handoff {
         if !self.queues.contains_key(&peer) && self.queues.len() >= self.limits.peers {
             return self.drop_one(peer);
         }
-        self.serial += 1;
+        self.serial.grow(1);
         let not_before = now + self.rng.jitter(Self::BACKOFF_MIN, 20);
         let fresh = || Queue {
             not_before,
@@ -172,12 +174,12 @@ impl Handoff {
                 flying: None,
             },
         );
-        let mut dropped = 0;
+        let mut dropped = 0_usize;
         while queue.keys.len() > self.limits.keys || queue.bytes > self.limits.bytes {
             if !queue.drop_oldest() {
                 break;
             }
-            dropped += 1;
+            dropped.grow(1);
         }
         (0..dropped).for_each(|_| self.drop_one(peer));
         self.schedule(peer);
@@ -227,7 +229,7 @@ impl Handoff {
             // One back-off a round: the window's other copies fail with it.
             let wait = Self::BACKOFF_MIN.saturating_mul(1 << queue.failures.min(6));
             queue.failures = queue.failures.saturating_add(1);
-            queue.not_before = now + self.rng.jitter(wait.min(Self::BACKOFF_MAX * 5 / 6), 20);
+            queue.not_before = now + self.rng.jitter(wait.min(Self::BACKOFF_MAX), 20);
         }
         self.schedule(peer);
     }
@@ -321,7 +323,7 @@ impl Handoff {
     }
 
     fn drop_one(&mut self, peer: NodeId) {
-        self.dropped += 1;
+        self.dropped.grow(1);
         self.owe(peer);
     }
 
@@ -398,7 +400,7 @@ impl Queue {
             Some(old) => {
                 self.waiting(old.change).remove(&old.serial);
             }
-            None => self.bytes += Self::cost(key),
+            None => self.bytes.grow(Self::cost(key)),
         }
         self.keys.insert(key.clone(), item);
         self.waiting(item.change).insert(item.serial, key.clone());
@@ -408,7 +410,7 @@ impl Queue {
         let oldest = self.puts.pop_first().or_else(|| self.deletes.pop_first());
         if let Some((_, key)) = &oldest {
             self.keys.remove(key);
-            self.bytes -= Self::cost(key);
+            self.bytes.shrink(Self::cost(key));
         }
         oldest.is_some()
     }
@@ -416,7 +418,7 @@ impl Queue {
     /// The next key to go: removals first, each kind in the order of the writes.
     fn launch(&mut self, deadline: Instant) -> Option<(Arc<[u8]>, Item)> {
         let (_, key) = self.deletes.pop_first().or_else(|| self.puts.pop_first())?;
-        self.flying += 1;
+        self.flying.grow(1);
         let item = self.keys.get_mut(&key)?;
         item.flying = Some((deadline, false));
         Some((key, *item))
@@ -437,10 +439,10 @@ impl Queue {
         let (key, item) = self.keys.get_key_value(key)?;
         let (key, item) = (key.clone(), *item);
         let (deadline, stale) = item.flying?;
-        self.flying -= 1;
+        self.flying.shrink(1);
         if delivered && !stale {
             self.keys.remove(&key);
-            self.bytes -= Self::cost(&key);
+            self.bytes.shrink(Self::cost(&key));
         } else {
             self.keys.insert(
                 key.clone(),

@@ -1,5 +1,4 @@
 //! A choice of buckets.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::string::String;
 use core::fmt;

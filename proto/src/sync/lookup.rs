@@ -7,7 +7,6 @@
 //!                                v            v
 //!                               404     the value, or 404
 //! ```
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::sync::Arc;
 

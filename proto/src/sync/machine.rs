@@ -1,5 +1,6 @@
 //! All of it: rounds one after the other, and what they came to.
 
+use crate::count::Count;
 use alloc::sync::Arc;
 
 use super::{
@@ -148,7 +149,7 @@ impl AntiEntropy {
         }
         let round = self.round.as_mut()?;
         let Ask { query, deadline } = round.poll_transmit(now)?;
-        self.serial += 1;
+        self.serial.grow(1);
         Some(Question {
             id: self.serial,
             peer: round.peer().clone(),
@@ -180,8 +181,8 @@ impl AntiEntropy {
         }
         let round = self.round.as_ref().filter(|round| round.is_settled());
         let peer = self.schedule.choose_for_lookup(round.map(Round::peer))?;
-        self.lookups += 1;
-        self.facts.lookups += 1;
+        self.lookups.grow(1);
+        self.facts.lookups.grow(1);
         Some(Lookup {
             peer,
             query: Query::Key { key: key.to_vec() },
@@ -220,13 +221,13 @@ impl AntiEntropy {
         };
         self.round = None;
         match ended.verdict {
-            Verdict::Equal => self.facts.equal += 1,
-            Verdict::Complete | Verdict::Partial => self.facts.complete += 1,
-            Verdict::Failed(_) => self.facts.failed += 1,
+            Verdict::Equal => self.facts.equal.grow(1),
+            Verdict::Complete | Verdict::Partial => self.facts.complete.grow(1),
+            Verdict::Failed(_) => self.facts.failed.grow(1),
         }
-        self.facts.answers += ended.tally.answers;
-        self.facts.bytes += ended.tally.bytes;
-        self.facts.merged += ended.tally.merged;
+        self.facts.answers.grow(ended.tally.answers);
+        self.facts.bytes.grow(ended.tally.bytes);
+        self.facts.merged.grow(ended.tally.merged);
         self.schedule.handle_ended(now, &ended);
     }
 }

@@ -1,5 +1,4 @@
 //! What one node asks another.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -12,8 +12,8 @@
 //! ```
 //! Pages are of versions, and the wanted records picked out of them; or of whole values, as long as most
 //! of those are wanted: a node that begins with nothing gets all in one pass.
-#![deny(clippy::indexing_slicing)]
 
+use crate::count::Count;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -199,8 +199,7 @@ impl Round {
             Step::Page(_) => MAX_PAGE,
             Step::Picked(..) => MAX_PAGE.max(self.largest),
         };
-        let allowed = self.limits.answer + Pace::LEAST.time_for(bytes);
-        let deadline = (now + allowed).min(self.until);
+        let deadline = (now + self.limits.answer + Pace::LEAST.time_for(bytes)).min(self.until);
         self.asked = Some((now, deadline));
         Some(Ask { query, deadline })
     }
@@ -280,9 +279,10 @@ impl Round {
         shards: &S,
         body: &[u8],
     ) -> Result<Option<Verdict>, Failure> {
-        self.tally.answers += 1;
-        self.tally.bytes += body.len() as u64;
-        let nanos = (body.len() as u64).saturating_mul(1_000_000_000) / self.limits.rate.max(1);
+        self.tally.answers.grow(1);
+        self.tally.bytes.grow(body.len() as u64);
+        let nanos = (body.len() as u64).saturating_mul(1_000_000_000);
+        let nanos = nanos.checked_div(self.limits.rate.max(1)).unwrap_or(0);
         self.not_before = sent + Duration::from_nanos(nanos);
         let step = core::mem::replace(&mut self.step, Step::Digest);
         let next = match step {
@@ -383,23 +383,30 @@ impl Round {
                     let hash = shards.hash(record.key);
                     let result =
                         shards.with(hash, |shard| shard.merge(now, hash, record.key, offer));
-                    taken.whole += 1;
+                    taken.whole.grow(1);
                     // What it displaced is dropped here, where the shard is no longer locked.
-                    taken.merged += usize::from(matches!(result, Merged::Applied(_)));
+                    taken
+                        .merged
+                        .grow(usize::from(matches!(result, Merged::Applied(_))));
                 }
             }
             origin = Some(region);
         }
-        self.tally.seen += page.len as u64;
-        self.tally.merged += taken.merged as u64;
+        self.tally.seen.grow(page.len as u64);
+        self.tally.merged.grow(taken.merged as u64);
         taken
     }
 
     /// Values are asked for with their versions as long as at least half of them are of use.
     fn adapt(&mut self, all: usize, taken: &Taken) {
         match self.what {
-            What::Values if taken.merged * 2 < taken.whole => self.what = What::Versions,
-            What::Versions if all >= MAX_PICKED && taken.wanted.len() * 10 >= all * 9 => {
+            What::Values if taken.merged.saturating_mul(2) < taken.whole => {
+                self.what = What::Versions
+            }
+            What::Versions
+                if all >= MAX_PICKED
+                    && taken.wanted.len().saturating_mul(10) >= all.saturating_mul(9) =>
+            {
                 self.what = What::Values;
             }
             _ => {}
@@ -407,7 +414,7 @@ impl Round {
     }
 
     fn bound(&self) -> Option<Verdict> {
-        let records = self.tally.seen + self.tally.answers;
+        let records = self.tally.seen.saturating_add(self.tally.answers);
         let full = self.tally.bytes >= self.limits.bytes || records >= self.limits.records;
         full.then_some(Verdict::Partial)
     }

@@ -17,6 +17,7 @@
 //!   region that was cut off finds to the others even if each node there was out of touch for too short
 //!   a time to notice.
 
+use crate::count::Count;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -177,7 +178,7 @@ impl Schedule {
             self.bereft.insert(region.clone());
             // Those of its region first: the others ask one of them.
             let first = if own { Duration::ZERO } else { BACK };
-            let wait = first + self.rng.between(Duration::ZERO, BACK);
+            let wait = first.saturating_add(self.rng.between(Duration::ZERO, BACK));
             self.hasten(now + wait);
         }
     }
@@ -248,7 +249,7 @@ impl Schedule {
             Verdict::Failed(_) => {
                 self.tried.push(id);
                 let wait = BACKOFF.saturating_mul(1 << self.failures.min(6)).min(EVERY);
-                self.failures += 1;
+                self.failures.grow(1);
                 return self.plan(now, wait);
             }
             // There is more to get, of the same peer if need be.

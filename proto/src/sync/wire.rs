@@ -1,6 +1,5 @@
 //! The bodies of answers. Numbers are big-endian, lengths and the like LEB128, seven bits a byte, the
 //! lowest first.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,6 @@
 //! What every change of the stores takes along: counters and digest.
 
+use crate::count::Count;
 use zerocache_store::{Cause, Evicted, NewValue, Put, Removed};
 
 use super::{Place, Shard};
@@ -62,7 +63,7 @@ impl Shard {
             }
         }
         // A budget too small for this one: it counts as dropped at once.
-        self.counters.tombstones.evictions += 1;
+        self.counters.tombstones.evictions.grow(1);
         self.forgotten = self.forgotten.max(Some(meta.version()));
         Displaced::default()
     }
@@ -71,7 +72,7 @@ impl Shard {
     #[cold]
     fn count_buried(&mut self, evicted: &Evicted<Meta>) {
         for gone in evicted.iter().filter(|gone| gone.cause() == Cause::Evicted) {
-            self.counters.tombstones.evictions += 1;
+            self.counters.tombstones.evictions.grow(1);
             self.forgotten = self.forgotten.max(Some(gone.meta().version()));
         }
     }
@@ -119,8 +120,8 @@ impl Digest {
 
 impl CacheStats {
     fn count(&mut self, evicted: &Evicted<Meta>) {
-        self.evictions += causes(evicted, Cause::Evicted);
-        self.expirations += causes(evicted, Cause::Expired);
+        self.evictions.grow(causes(evicted, Cause::Evicted));
+        self.expirations.grow(causes(evicted, Cause::Expired));
     }
 }
 

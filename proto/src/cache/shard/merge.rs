@@ -3,6 +3,7 @@
 //! A write that is on its way to its copies is applied whatever it costs. What is found later by
 //! comparing may be old: it comes in only where it does no harm.
 
+use crate::count::Count;
 use zerocache_store::by_size;
 
 use super::{Held, Place, Shard};
@@ -12,9 +13,9 @@ use crate::cache::meta::Meta;
 use crate::cache::{Claim, Merged, Offer};
 use crate::{Now, Version};
 
-/// A cache that has ever evicted is filled with old records up to this part only: three quarters. Else
-/// it would fetch again what it has just evicted.
-const REFILL: (u64, u64) = (3, 4);
+/// A cache that has ever evicted is filled with old records but for one part in four. Else it would
+/// fetch again what it has just evicted.
+const SPARED: u64 = 4;
 
 impl Shard {
     /// The digest of what is in memory: see [`Digest`].
@@ -30,7 +31,8 @@ impl Shard {
         [&self.local, &self.remote, &self.tombstones]
             .into_iter()
             .fold((0, 0), |(records, weight), cache| {
-                (records + cache.held() as u64, weight + cache.weight())
+                let records = records.saturating_add(cache.held() as u64);
+                (records, weight.saturating_add(cache.weight()))
             })
     }
 
@@ -70,8 +72,8 @@ impl Shard {
             return Merged::Declined;
         };
         match place {
-            Place::Tombstone => self.counters.deletes += 1,
-            Place::Local | Place::Remote => self.counters.puts += 1,
+            Place::Tombstone => self.counters.deletes.grow(1),
+            Place::Local | Place::Remote => self.counters.puts.grow(1),
         }
         self.clock.observe(offer.version);
         if let Some(held) = held.filter(|held| held.place != place) {
@@ -114,10 +116,8 @@ impl Shard {
         let bounds = cache.bounds();
         let (mut entries, mut weight) = (bounds.entries as u64, bounds.weight);
         if evictions > 0 {
-            let part =
-                |whole: u64| (u128::from(whole) * u128::from(REFILL.0)) / u128::from(REFILL.1);
-            entries = part(entries) as u64;
-            weight = part(weight) as u64;
+            entries = entries.saturating_sub(entries.div_ceil(SPARED));
+            weight = weight.saturating_sub(weight.div_ceil(SPARED));
         }
         (cache.held() as u64) < entries && cache.weight().saturating_add(size) <= weight
     }

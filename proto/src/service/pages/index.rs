@@ -140,7 +140,7 @@ fn regions(html: &mut Html, facts: &Facts) {
     html.head(&["=rank", "region", "=latency", "=routable nodes"]);
     for (rank, region) in facts.regions.iter().enumerate() {
         html.raw("<tr>");
-        html.number(rank + 1);
+        html.number(rank.saturating_add(1));
         html.cell(&region.name);
         html.latency(region.latency);
         html.number(region.routable);

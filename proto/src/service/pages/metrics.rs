@@ -126,7 +126,7 @@ fn peers(page: &mut Page, facts: &Facts) {
             "A region's place by latency: 1 is asked first.",
         );
         for (rank, region) in facts.regions.iter().enumerate() {
-            page.sample(&[("region", region.name.as_str())], rank + 1);
+            page.sample(&[("region", region.name.as_str())], rank.saturating_add(1));
         }
     }
 }

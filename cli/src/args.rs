@@ -1,6 +1,7 @@
 //! The command line. Every flag can also be given as a `ZEROCACHE_*` variable.
 
 pub(crate) use crate::simulate_args::{Law, Simulate};
+pub(crate) use crate::soak::args::Bench;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ const MAX_TTL: u64 = 99_999_999;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  get: no such value; serve: could not start; demo: a step went otherwise
+  1  get: no such value; serve: could not start; demo: a step went otherwise; bench: a check failed
   2  usage: an argument makes no sense
   3  no node could be reached
   4  a node refused
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     Demo,
     /// Simulate a cluster that is only planned: how fast it is, what it costs, what it survives
     Simulate(Simulate),
+    /// Put this program to the test on this machine
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 /// Where to look for nodes.
@@ -175,6 +179,9 @@ pub(crate) struct Serve {
     /// Threads [default: one for each core]
     #[arg(long, env = "ZEROCACHE_WORKERS", value_name = "N", value_parser = count)]
     pub(crate) workers: Option<usize>,
+    /// End at once when whoever started it does, where the system can tell
+    #[arg(long, env = "ZEROCACHE_DIE_WITH_PARENT", hide = true, value_parser = FalseyValueParser::new())]
+    pub(crate) die_with_parent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -324,7 +331,10 @@ mod tests {
     #[test]
     fn every_flag_has_a_variable_of_its_name() {
         let cli = Cli::command();
-        for command in cli.get_subcommands().chain([&cli]) {
+        let nested = cli
+            .get_subcommands()
+            .flat_map(clap::Command::get_subcommands);
+        for command in cli.get_subcommands().chain(nested).chain([&cli]) {
             for arg in command.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
                 let variable = format!("ZEROCACHE_{}", long.to_uppercase().replace('-', "_"));

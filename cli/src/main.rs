@@ -1,5 +1,5 @@
 //! The `zerocache` command: runs a node, reads and writes keys, looks at a cluster, shows itself off,
-//! simulates clusters that are planned.
+//! simulates clusters that are planned, puts itself to the test.
 
 mod args;
 mod demo;
@@ -14,6 +14,7 @@ mod signals;
 mod simulate;
 mod simulate_args;
 mod smol;
+mod soak;
 mod status;
 
 use args::{Cli, Command};
@@ -43,6 +44,7 @@ fn run(cli: Cli) -> Result<Code, Failure> {
         Command::Status(args) => block_on(Some(1), status::run(args, json)),
         Command::Simulate(args) => simulate::run(args, json),
         Command::Demo => block_on(None, demo::run(json)),
+        Command::Bench(args::Bench::Soak(args)) => block_on(None, soak::run(args, json)),
     }
 }
 

@@ -13,7 +13,7 @@ use zerocache_tokio::Error;
 pub(crate) enum Code {
     /// What was asked for is done.
     Done = 0,
-    /// `get`: there is no such value. `serve`: could not start. `demo`: a step went otherwise.
+    /// `get`: there is no such value. `serve`: could not start. `demo`: a step went otherwise. `bench`: a check failed.
     Miss = 1,
     /// An argument makes no sense.
     Usage = 2,

@@ -13,6 +13,12 @@ use zerocache_tokio::Tokio;
 
 /// Runs a node in the foreground.
 pub(crate) fn run(args: Serve, json: bool) -> Result<Code, Failure> {
+    #[cfg(target_os = "linux")]
+    if args.die_with_parent {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|error| Failure::new(Code::Miss, error))?;
+    }
     match args.runtime {
         args::Runtime::Tokio => crate::block_on(args.workers, async move {
             let signals = signals::OnTokio::install().map_err(no_signals)?;

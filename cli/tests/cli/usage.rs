@@ -65,6 +65,9 @@ fn arguments_that_make_no_sense_end_with_2_and_a_reason() {
             "a time is",
         ),
         (&["nodes", "--wait=-1"], "a time is"),
+        (&["bench"], "soak"),
+        (&["bench", "soak", "--minutes", "0"], "at least 0.2"),
+        (&["bench", "soak", "--nodes", "1"], "2..=64"),
         (&["nodes", "--log", "a=b=c", "--wait", "0"], "is no filter"),
     ];
     for (args, reason) in cases {
@@ -85,6 +88,7 @@ fn help_and_version_end_with_0() {
         "nodes",
         "status",
         "demo",
+        "bench",
         "Exit codes:",
     ] {
         assert!(help.text().contains(command), "{command}: {}", help.text());

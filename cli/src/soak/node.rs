@@ -150,7 +150,8 @@ pub(super) fn usage(pid: u32) -> Option<Usage> {
 /// Addresses for `count` nodes, below the ports that systems give to outgoing connections: nobody's must
 /// take a node's while it is dead.
 pub(super) fn addresses(count: usize) -> io::Result<Vec<SocketAddr>> {
-    let first = 20_000 + std::process::id() % 10_000;
+    // Runs started together have neighbouring ids, and must not try for the same ports.
+    let first = 20_000 + std::process::id() % 150 * 64;
     let ports = (first..30_000).chain(20_000..first);
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(port).ok()?)).ok();
     let held: Vec<TcpListener> = ports.filter_map(free).take(count).collect();

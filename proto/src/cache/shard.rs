@@ -283,6 +283,8 @@ impl Shard {
             (Place::Tombstone, &self.tombstones),
         ]
         .into_iter()
+        // Two of the three are often empty.
+        .filter(|(_, cache)| cache.held() > 0)
         .find_map(|(place, cache)| {
             let entry = cache.peek(hash, key, now)?;
             Some(Held {

@@ -63,6 +63,7 @@ pub fn overhead<S: Store>(name: &'static str, entries: usize, pairs: &Pairs) -> 
         let fresh = Fresh {
             made: &made,
             read: &made,
+            unmade: false,
         };
         store.put(pairs.key(number), fresh, u64::MAX / 2, 0);
     }

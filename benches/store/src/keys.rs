@@ -26,6 +26,18 @@ pub struct Pairs {
 pub struct Fresh<'a> {
     pub made: &'a Bytes,
     pub read: &'a [u8],
+    /// It was only read: who keeps a [`Bytes`] has to make it.
+    pub unmade: bool,
+}
+
+impl Fresh<'_> {
+    #[inline]
+    pub fn bytes(self) -> Bytes {
+        match self.unmade {
+            true => Bytes::copy_from_slice(self.read),
+            false => self.made.clone(),
+        }
+    }
 }
 
 impl Pairs {
@@ -60,6 +72,7 @@ impl Pairs {
         Fresh {
             made: &self.values[number % self.values.len()],
             read: &self.buffers[number % self.buffers.len()],
+            unmade: false,
         }
     }
 }

@@ -200,7 +200,12 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
         );
     }
     drop((contestants, pairs));
-    let turned = [Scenario::PutEvict, Scenario::Mixed, Scenario::Churn];
+    let turned = [
+        Scenario::PutEvict,
+        Scenario::PutRead,
+        Scenario::Mixed,
+        Scenario::Churn,
+    ];
     let pairs = Arc::new(Pairs::new(Work::keys(&turned, entries)));
     for scenario in turned {
         // Each is to have turned its contents over before it is measured.
@@ -217,7 +222,7 @@ fn at_size(entries: usize, effort: &Effort, report: &mut Report) -> Table {
             .for_each(|contestant| contestant.fill(&work));
         table.add(
             scenario.name(),
-            scenario != Scenario::PutEvict,
+            !matches!(scenario, Scenario::PutEvict | Scenario::PutRead),
             race(&mut contestants, &work, rounds, operations),
         );
     }

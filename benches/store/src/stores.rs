@@ -39,7 +39,7 @@ pub struct Plain(Bytes);
 
 impl Held for Plain {
     fn new(value: Fresh<'_>, _: u64) -> Self {
-        Self(value.made.clone())
+        Self(value.bytes())
     }
 
     #[inline]
@@ -54,7 +54,7 @@ pub struct Timed(Bytes, u64);
 
 impl Held for Timed {
     fn new(value: Fresh<'_>, expires: u64) -> Self {
-        Self(value.made.clone(), expires)
+        Self(value.bytes(), expires)
     }
 
     #[inline]

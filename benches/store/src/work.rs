@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::keys::{Chance, Pairs, Zipf};
+use crate::keys::{Chance, Fresh, Pairs, Zipf};
 use crate::shared::Shared;
 use crate::stores::Store;
 
@@ -20,6 +20,8 @@ pub enum Scenario {
     Zipf,
     Miss,
     PutEvict,
+    /// The same of values that were only read: a [`bytes::Bytes`] has to be made of each.
+    PutRead,
     PutExisting,
     /// Nine of ten are gets, of ten times as many keys as there is room for.
     Mixed,
@@ -35,6 +37,7 @@ impl Scenario {
             Self::Zipf => "get, Zipf 0.99",
             Self::Miss => "get, a miss",
             Self::PutEvict => "put new, evict",
+            Self::PutRead => "put new, as read, evict",
             Self::PutExisting => "put existing",
             Self::Mixed => "mixed 90/10",
             Self::Churn => "TTL churn",
@@ -45,7 +48,7 @@ impl Scenario {
     fn keys(self, entries: usize) -> usize {
         match self {
             Self::Mixed | Self::Churn => 10 * entries,
-            Self::PutEvict => 4 * entries,
+            Self::PutEvict | Self::PutRead => 4 * entries,
             Self::Miss => 2 * entries,
             _ => entries,
         }
@@ -74,7 +77,7 @@ impl Work {
             match scenario {
                 Scenario::Borrowed | Scenario::Value => chance.below(entries) as u32,
                 Scenario::Miss => (entries + chance.below(entries)) as u32,
-                Scenario::PutEvict => ((entries + i) % keys) as u32 | PUT,
+                Scenario::PutEvict | Scenario::PutRead => ((entries + i) % keys) as u32 | PUT,
                 Scenario::PutExisting => chance.below(entries) as u32 | PUT,
                 Scenario::Mixed if chance.below(10) == 0 => skewed(&mut chance) | PUT,
                 Scenario::Zipf | Scenario::Mixed | Scenario::Churn => skewed(&mut chance),
@@ -136,7 +139,12 @@ impl Work {
             let number = (operation & !PUT) as usize;
             let key = self.pairs.key(number);
             if operation & PUT != 0 {
-                store.put(key, self.pairs.value(number), LONG, now);
+                let unmade = self.scenario == Scenario::PutRead;
+                let value = Fresh {
+                    unmade,
+                    ..self.pairs.value(number)
+                };
+                store.put(key, value, LONG, now);
                 continue;
             }
             let hit = match self.scenario {

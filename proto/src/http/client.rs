@@ -94,6 +94,10 @@ impl ClientConn {
 
     /// Where to read the socket into. Empty: do not read now (an empty read would look like EOF).
     pub fn read_buf(&mut self) -> &mut [u8] {
+        self.room_for(usize::MAX)
+    }
+
+    fn room_for(&mut self, most: usize) -> &mut [u8] {
         self.lent_body = false;
         if self.eof {
             return &mut [];
@@ -111,7 +115,7 @@ impl ClientConn {
                 self.lent_body = true;
                 body.room()
             }
-            _ => self.input.room(size),
+            _ => self.input.room_for(most, size),
         }
     }
 
@@ -136,7 +140,7 @@ impl ClientConn {
             return self.handle_read(now, 0);
         }
         loop {
-            let room = self.read_buf();
+            let room = self.room_for(bytes.len());
             let n = room.len().min(bytes.len());
             let (Some(room), Some((taken, rest))) = (room.get_mut(..n), bytes.split_at_checked(n))
             else {

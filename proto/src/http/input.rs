@@ -2,6 +2,9 @@
 
 use alloc::{vec, vec::Vec};
 
+/// The shortest buffer made.
+const LEAST: usize = 256;
+
 /// Bytes `start..end` of `buf` are unread, `end..` is room. No memory is held until it is lent.
 #[derive(Default)]
 pub(super) struct Input {
@@ -48,6 +51,22 @@ impl Input {
             }
         }
         self.make_room(size);
+        self.buf.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// The same for no more than `most` bytes: as long as they fit in, the buffer need not have its `size`.
+    pub(super) fn room_for(&mut self, most: usize, size: usize) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        let wanted = self.end.saturating_add(most);
+        if wanted > size {
+            return self.room(size);
+        }
+        if self.buf.len() < wanted {
+            let length = wanted.checked_next_power_of_two().unwrap_or(size);
+            self.make_room(length.max(LEAST).min(size));
+        }
         self.buf.get_mut(self.end..).unwrap_or_default()
     }
 

@@ -117,6 +117,11 @@ impl ServerConn {
 
     /// Where to read the socket into. Empty: do not read now (an empty read would look like EOF).
     pub fn read_buf(&mut self) -> &mut [u8] {
+        self.read_buf_for(usize::MAX)
+    }
+
+    /// The same for no more than `most` bytes, which are in memory already: it takes no more than they need.
+    pub fn read_buf_for(&mut self, most: usize) -> &mut [u8] {
         self.lent = Lent::Nothing;
         if self.eof || self.paused || self.is_closed() {
             return &mut [];
@@ -124,7 +129,7 @@ impl ServerConn {
         if let Phase::Lingering { left } = self.phase {
             self.lent = Lent::Dropped;
             self.input.clear();
-            let room = self.input.room(self.limits.read_buffer);
+            let room = self.input.room_for(most, self.limits.read_buffer);
             let left = left.min(room.len());
             return room.get_mut(..left).unwrap_or_default();
         }
@@ -139,7 +144,7 @@ impl ServerConn {
             }
             _ => {
                 self.lent = Lent::Input;
-                self.input.room(room)
+                self.input.room_for(most, room)
             }
         }
     }

@@ -114,7 +114,7 @@ impl Exchanges {
         &mut self,
         now: Instant,
         order: Order,
-        timers: &mut Timers<Timer>,
+        timers: &mut Timers,
         output: &mut VecDeque<Output>,
     ) {
         let mut kept = self.idle.get_mut(&order.addr).and_then(Vec::pop);
@@ -140,12 +140,7 @@ impl Exchanges {
         }
     }
 
-    fn connect(
-        &mut self,
-        exchange: Exchange,
-        timers: &mut Timers<Timer>,
-        output: &mut VecDeque<Output>,
-    ) {
+    fn connect(&mut self, exchange: Exchange, timers: &mut Timers, output: &mut VecDeque<Output>) {
         let (conn, addr) = (self.next, exchange.order.addr);
         self.next.grow(1);
         timers.set(Timer::Exchange(conn), Some(exchange.begun_by()));

@@ -29,6 +29,8 @@ pub(super) struct Inbound {
     half_closed: bool,
     /// The answer to give when its spread is acknowledged.
     reply: Option<Status>,
+    /// The second of the date that its answers have.
+    dated: Option<u64>,
 }
 
 impl fmt::Debug for Inbound {
@@ -54,6 +56,7 @@ impl Node {
             writing: false,
             half_closed: false,
             reply: None,
+            dated: None,
         };
         self.inbound.insert(conn, inbound);
         self.facts.connections.accepted.grow(1);
@@ -149,9 +152,14 @@ impl Node {
             let Some(inbound) = self.inbound.get_mut(&conn) else {
                 return;
             };
-            inbound
-                .http
-                .set_date(HttpDate::from_unix_seconds(now.unix_ms / 1000));
+            let second = now.unix_ms / 1_000;
+            if inbound.dated != Some(second) {
+                inbound.dated = Some(second);
+                if self.date.0 != second {
+                    self.date = (second, HttpDate::from_unix_seconds(second));
+                }
+                inbound.http.set_date(self.date.1);
+            }
             let Some((request, responder)) = inbound.http.poll_request(now.mono) else {
                 return;
             };
@@ -222,7 +230,7 @@ impl Node {
 impl Inbound {
     /// Reads from `bytes` as much as the connection takes before an answer is due.
     fn feed(&mut self, now: Instant, bytes: &[u8]) -> usize {
-        let buf = self.http.read_buf();
+        let buf = self.http.read_buf_for(bytes.len());
         let n = buf.len().min(bytes.len());
         if n > 0 {
             buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -238,7 +246,7 @@ impl Inbound {
         self.waiting = waiting;
         self.waiting.drain(..taken);
         let end = self.ended && !self.end_told && self.waiting.is_empty();
-        if taken == 0 && end && !self.http.read_buf().is_empty() {
+        if taken == 0 && end && !self.http.read_buf_for(1).is_empty() {
             self.end_told = true;
             self.http.handle_read(now, 0);
             return true;

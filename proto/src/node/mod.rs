@@ -56,7 +56,7 @@ use core::net::SocketAddr;
 
 use crate::cache::{self, Shards, Unsharded};
 use crate::cluster::{self, Cluster, Event, View};
-use crate::http::{ClientLimits, Limits};
+use crate::http::{ClientLimits, HttpDate, Limits};
 use crate::op::{Ack, Freight, Handoff, HandoffLimits};
 use crate::service::{Facts, Stage};
 use crate::sync::{self, AntiEntropy};
@@ -65,7 +65,7 @@ use crate::{Buggify, Duration, Failure, Instant, NodeId, Now, Point, Rng, mdns};
 use exchange::Exchanges;
 use inbound::Inbound;
 use spread::Spread;
-use timers::Timers;
+use timers::{Timer, Timers};
 
 /// Expired records freed in one go.
 const EXPIRE_BUDGET: usize = 256;
@@ -235,18 +235,6 @@ pub enum Output {
     },
 }
 
-/// What can be woken by time.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Timer {
-    Cluster,
-    Handoff,
-    Sync,
-    Expiry,
-    Inbound(u64),
-    Exchange(u64),
-    Spread(u64),
-}
-
 /// Something that may have to be looked at again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Work {
@@ -267,7 +255,7 @@ pub struct Node {
     spreads: BTreeMap<u64, Spread>,
     freight: Freight,
     next_spread: u64,
-    timers: Timers<Timer>,
+    timers: Timers,
     work: VecDeque<Work>,
     output: VecDeque<Output>,
     facts: Facts,
@@ -275,6 +263,8 @@ pub struct Node {
     /// When expired records were last freed.
     expired_at: Instant,
     leaving: bool,
+    /// The date of answers, and its second.
+    date: (u64, HttpDate),
     limits: Limits,
     ack: Ack,
     rng: Rng,
@@ -323,6 +313,7 @@ impl Node {
             started: now.mono,
             expired_at: now.mono,
             leaving: false,
+            date: (0, HttpDate::from_unix_seconds(0)),
             limits: config.limits,
             ack: config.ack,
             rng,

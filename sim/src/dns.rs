@@ -1,7 +1,31 @@
 //! A datagram of multicast DNS, as far as its manners are concerned: written anew, and not with the
 //! core's reader, which is what is watched.
 
+use std::net::SocketAddr;
+
 use zerocache_proto::NodeId;
+
+/// A datagram on its way: read once, for all who hear it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) source: SocketAddr,
+    /// It goes to all on the link.
+    pub(crate) multicast: bool,
+    pub(crate) payload: Vec<u8>,
+    /// What it says; `None` if it is no message.
+    pub(crate) message: Option<Message>,
+}
+
+impl Parcel {
+    pub(crate) fn new(source: SocketAddr, multicast: bool, payload: Vec<u8>) -> Self {
+        Self {
+            message: Message::read(&payload),
+            source,
+            multicast,
+            payload,
+        }
+    }
+}
 
 /// What a datagram says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -11,6 +11,7 @@ use zerocache_proto::{Failure, Instant, NodeId, Now, Region, Rng};
 use crate::checked::Checked;
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::dns::Parcel;
 use crate::invariants::Talk;
 
 /// The port every node listens on.
@@ -117,11 +118,7 @@ pub(crate) enum Happening {
     Closed(ConnId),
     Connected(u64),
     Failed(u64, Failure),
-    Datagram {
-        source: SocketAddr,
-        multicast: bool,
-        payload: Arc<[u8]>,
-    },
+    Datagram(Arc<Parcel>),
     Resolved(u64, SocketAddr),
     LinkUp,
     LinkDown,

@@ -27,6 +27,7 @@ mod batch;
 mod checked;
 mod client;
 mod clock;
+mod conns;
 mod coverage;
 mod dns;
 mod farewell;

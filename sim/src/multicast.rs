@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use zerocache_proto::mdns::{self, Destination, Transmit};
 
-use crate::host::{Happening, Life};
+use crate::dns::Parcel;
+use crate::host::Life;
 use crate::swarm::{Discovery, MS};
 use crate::transition::Layer;
 use crate::world::{Event, World};
@@ -42,24 +43,20 @@ impl World {
     }
 
     /// A process sends a datagram.
-    pub(crate) fn cast(&mut self, from: usize, transmit: &Transmit) {
+    pub(crate) fn cast(&mut self, from: usize, transmit: Transmit) {
         self.trace.bytes(&transmit.payload);
-        self.watch_datagram(from, transmit);
-        let payload: Arc<[u8]> = transmit.payload.as_slice().into();
-        if transmit.to == Destination::Multicast {
-            self.overheard = Some(payload.clone());
-        }
+        let Transmit { to, payload, .. } = transmit;
         let source = SocketAddr::new(self.hosts[from].addr.ip(), PORT);
-        self.spread_datagram(from, source, transmit.to, &payload);
+        let multicast = to == Destination::Multicast;
+        let parcel = Arc::new(Parcel::new(source, multicast, payload));
+        self.watch_datagram(from, to, parcel.message.as_ref());
+        if multicast {
+            self.overheard = Some(parcel.clone());
+        }
+        self.spread_datagram(from, to, &parcel);
     }
 
-    pub(crate) fn spread_datagram(
-        &mut self,
-        from: usize,
-        source: SocketAddr,
-        to: Destination,
-        payload: &Arc<[u8]>,
-    ) {
+    pub(crate) fn spread_datagram(&mut self, from: usize, to: Destination, parcel: &Arc<Parcel>) {
         for host in 0..self.hosts.len() {
             let meant = match to {
                 Destination::Multicast => self.link(host) == self.link(from),
@@ -82,15 +79,9 @@ impl World {
                     self.coverage.saw("datagram overtaken");
                     wait += self.hosts[from].rng.below(OVERTAKEN as usize) as u64;
                 }
-                let what = Happening::Datagram {
-                    source,
-                    multicast: to == Destination::Multicast,
-                    payload: payload.clone(),
-                };
-                self.post(
-                    wait,
-                    Event::Happen(host, self.hosts[host].incarnation, what),
-                );
+                let incarnation = self.hosts[host].incarnation;
+                let event = Event::Datagram(host as u32, incarnation, parcel.clone());
+                self.post(wait, event);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use zerocache_proto::Rng;
 use zerocache_proto::mdns::Destination;
 
+use crate::dns::Parcel;
 use crate::multicast::PORT;
 use crate::sniff::key_text;
 use crate::swarm::SECOND;
@@ -83,7 +84,7 @@ impl World {
         let Some(heard) = self.overheard.clone() else {
             return false;
         };
-        let mut payload = heard.to_vec();
+        let mut payload = heard.payload.clone();
         let mut source = SocketAddr::new(self.hosts[from].addr.ip(), PORT);
         let mut to = Destination::Multicast;
         let place = (lie >> 8) as usize % payload.len().max(1);
@@ -110,8 +111,9 @@ impl World {
                 }
             }
         }
-        let payload: Arc<[u8]> = payload.into();
-        self.spread_datagram(from, source, to, &payload);
+        let multicast = to == Destination::Multicast;
+        let parcel = Arc::new(Parcel::new(source, multicast, payload));
+        self.spread_datagram(from, to, &parcel);
         true
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn read(bytes: &[u8]) -> Self {
         let head = &bytes[..bytes.len().min(600)];
-        let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let line = &head[..line_end(head).unwrap_or(head.len())];
         let line = std::str::from_utf8(line).unwrap_or_default();
         let mut words = line.split(' ');
         let (method, target) = (
@@ -83,12 +83,56 @@ impl Asked {
 
 /// The length of the message that begins here, head and body; `None` if it has none to be read.
 pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
-    let at = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..at]).ok()?;
-    let name = "Content-Length: ";
-    let length = head.split("\r\n").find_map(|line| line.strip_prefix(name));
-    let body: usize = length.map_or(Some(0), |length| length.parse().ok())?;
-    Some(at + 4 + body)
+    let head = bytes.get(..head_end(bytes)?)?;
+    std::str::from_utf8(head).ok()?;
+    let body = match field(head, b"Content-Length: ") {
+        Some(length) => std::str::from_utf8(length).ok()?.parse().ok()?,
+        None => 0,
+    };
+    Some(head.len() + body)
+}
+
+/// Where the head ends that begins here, with its empty line.
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += line_end(bytes.get(at..)?)?;
+        if bytes.get(at..at + 4)? == b"\r\n\r\n" {
+            return Some(at + 4);
+        }
+        at += 1;
+    }
+}
+
+/// The value of the first field called so.
+fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = head;
+    loop {
+        rest = rest.get(line_end(rest)? + 1..)?;
+        let value = rest
+            .strip_prefix(b"\n")
+            .and_then(|line| line.strip_prefix(name));
+        if let Some(value) = value {
+            return value.get(..line_end(value)?);
+        }
+    }
+}
+
+/// Where the first carriage return is: eight bytes at a time, since all that is said is searched for it.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        // A byte that is zero borrows from its highest bit.
+        let word = u64::from_le_bytes(*word) ^ (ONES * b'\r' as u64);
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros > 0 {
+            return Some(at + zeros.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?.iter();
+    Some(at + rest.clone().position(|byte| *byte == b'\r')?)
 }
 
 /// The status of an answer; `None` if the bytes do not begin one.
@@ -107,19 +151,11 @@ fn key_number(segment: &str) -> Option<u32> {
 }
 
 fn body(message: &[u8]) -> Option<&[u8]> {
-    let at = message
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")?;
-    message.get(at + 4..)
+    message.get(head_end(message)?..)
 }
 
 fn version(head: &[u8]) -> Option<Version> {
-    let name = b"Zc-Version: ";
-    let at = head.windows(name.len()).position(|window| window == name)?;
-    let value = head
-        .get(at + name.len()..)?
-        .split(|byte| *byte == b'\r')
-        .next()?;
+    let value = field(head, b"Zc-Version: ")?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 

@@ -97,17 +97,8 @@ enum Segment {
 impl World {
     pub(crate) fn connect(&mut self, host: usize, out: u64, addr: SocketAddr) {
         let Some(to) = self.hosts.iter().position(|host| host.addr == addr) else {
-            return self.post(
-                MS,
-                Event::Happen(
-                    host,
-                    self.hosts[host].incarnation,
-                    Happening::Failed(out, Failure::Unreachable),
-                ),
-            );
+            return self.happen_later(host, Happening::Failed(out, Failure::Unreachable));
         };
-        let id = self.next_conn;
-        self.next_conn += 1;
         let end = |host, incarnation, open| End {
             host,
             incarnation,
@@ -126,7 +117,7 @@ impl World {
             whole_at: None,
             rogue: false,
         };
-        self.conns.insert(id, conn);
+        let id = self.conns.insert(conn);
         self.hosts[host].outs.insert(out, id);
         let wait = self.delay(host, to);
         self.post(wait, Event::Syn(id));
@@ -134,7 +125,7 @@ impl World {
 
     /// A SYN arrives, or not.
     pub(crate) fn syn(&mut self, id: u64) {
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         let Stage::Dialing { tries } = &mut conn.stage else {
@@ -171,7 +162,7 @@ impl World {
             return self.post(wait, Event::Refused(id));
         }
         let incarnation = self.hosts[to].incarnation;
-        if let Some(conn) = self.conns.get_mut(&id) {
+        if let Some(conn) = self.conns.get_mut(id) {
             let end = &mut conn.ends[1];
             (end.incarnation, end.open) = (incarnation, true);
         }
@@ -180,7 +171,7 @@ impl World {
 
     /// The answer to a SYN arrives, or not.
     pub(crate) fn syn_ack(&mut self, id: u64, refused: bool) {
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         let Stage::Dialing { tries } = conn.stage else {
@@ -195,7 +186,7 @@ impl World {
             self.coverage.saw("connection refused");
             return self.refuse(id, near.host, out, Failure::Refused);
         }
-        if let Some(conn) = self.conns.get_mut(&id) {
+        if let Some(conn) = self.conns.get_mut(id) {
             conn.stage = Stage::Open;
         }
         self.queue(id, 0, Segment::Open, 0);
@@ -203,7 +194,7 @@ impl World {
     }
 
     fn refuse(&mut self, id: u64, host: usize, out: u64, why: Failure) {
-        if let Some(conn) = self.conns.remove(&id) {
+        if let Some(conn) = self.conns.remove(id) {
             self.hosts[host].outs.remove(&out);
             let incarnation = conn.ends[0].incarnation;
             self.happen(host, incarnation, Happening::Failed(out, why));
@@ -219,7 +210,7 @@ impl World {
             let Some(process) = &self.hosts[host].process else {
                 return;
             };
-            let Some(pipe) = self.conns.get_mut(&id).map(|conn| &mut conn.pipes[way]) else {
+            let Some(pipe) = self.conns.get_mut(id).map(|conn| &mut conn.pipes[way]) else {
                 return;
             };
             let bytes = process.write_buf(name);
@@ -230,12 +221,10 @@ impl World {
                 return;
             }
             self.note(host, 12, || format!("writes to {name:?} {}", text(&bytes)));
-            self.send(id, way, &bytes);
+            let count = bytes.len();
+            self.send(id, way, bytes);
             let now = self.clock(host);
-            let written = Input::Written {
-                conn: name,
-                count: bytes.len(),
-            };
+            let written = Input::Written { conn: name, count };
             if let Some(process) = &mut self.hosts[host].process {
                 process.handle(now, written);
             }
@@ -246,7 +235,7 @@ impl World {
     fn unblock(&mut self, id: u64, way: usize) {
         let Some(conn) = self
             .conns
-            .get_mut(&id)
+            .get_mut(id)
             .filter(|conn| conn.pipes[way].blocked)
         else {
             return;
@@ -271,25 +260,23 @@ impl World {
         let blocked = |conn: &Conn| {
             (0..2).find(|way| conn.ends[*way].host == host && conn.pipes[*way].blocked)
         };
-        let blocked: Vec<(u64, usize)> = self
-            .conns
-            .iter()
-            .filter_map(|(id, conn)| Some((*id, blocked(conn)?)))
-            .collect();
-        for (id, way) in blocked {
+        for (id, way) in self.conns.find(blocked) {
             self.unblock(id, way);
         }
     }
 
-    fn send(&mut self, id: u64, way: usize, bytes: &[u8]) {
-        self.trace.bytes(bytes);
-        self.sniff(id, way, bytes);
-        let Some(host) = self.conns.get(&id).map(|conn| conn.ends[way].host) else {
+    fn send(&mut self, id: u64, way: usize, bytes: Vec<u8>) {
+        self.trace.bytes(&bytes);
+        self.sniff(id, way, &bytes);
+        let Some(host) = self.conns.get(id).map(|conn| conn.ends[way].host) else {
             return;
         };
         let len = bytes.len() as u64;
         let pieces = (len / self.knobs.segment.max(1)).min(PIECES);
-        let mut rest = bytes;
+        if pieces == 0 {
+            return self.queue(id, way, Segment::Data(bytes), len);
+        }
+        let mut rest = bytes.as_slice();
         for _ in 0..pieces {
             let cut = self.hosts[host].rng.below(rest.len());
             let (piece, left) = rest.split_at(cut);
@@ -306,18 +293,18 @@ impl World {
             ConnId::Out(out) => (*self.hosts[host].outs.get(&out)?, 0),
             ConnId::In(id) => (id, 1),
         };
-        let end = self.conns.get(&id)?.ends[way];
+        let end = self.conns.get(id)?.ends[way];
         (end.open && end.incarnation == self.hosts[host].incarnation).then_some((id, way))
     }
 
     fn queue(&mut self, id: u64, way: usize, segment: Segment, len: u64) {
-        let Some(conn) = self.conns.get(&id) else {
+        let Some(conn) = self.conns.get(id) else {
             return;
         };
         let (from, to) = (conn.ends[way].host, conn.ends[1 - way].host);
         let rate = self.net.rate(&self.knobs, from, to);
         let travel = self.delay(from, to);
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         let pipe = &mut conn.pipes[way];
@@ -331,7 +318,7 @@ impl World {
 
     fn schedule(&mut self, id: u64, way: usize, not_before: u64) {
         let now = self.now;
-        let Some(pipe) = self.conns.get_mut(&id).map(|conn| &mut conn.pipes[way]) else {
+        let Some(pipe) = self.conns.get_mut(id).map(|conn| &mut conn.pipes[way]) else {
             return;
         };
         if let (false, Some((ready, _))) = (pipe.scheduled, pipe.queue.front()) {
@@ -343,7 +330,7 @@ impl World {
 
     /// The next segment of a pipe arrives, or not.
     pub(crate) fn pipe(&mut self, id: u64, way: usize) {
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         conn.pipes[way].scheduled = false;
@@ -381,10 +368,10 @@ impl World {
 
     fn deliver(&mut self, id: u64, way: usize) {
         let now = self.now;
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        let (far, out) = (conn.ends[1 - way], conn.out);
+        let (near, far, out) = (conn.ends[way], conn.ends[1 - way], conn.out);
         let pipe = &mut conn.pipes[way];
         if pipe.rto > 0 {
             pipe.resent_at = now;
@@ -407,7 +394,7 @@ impl World {
             Segment::Fin if !alive => return,
             _ if !alive => {
                 self.coverage.saw("answered by a reset");
-                let wait = self.delay(far.host, self.conns[&id].ends[way].host);
+                let wait = self.delay(far.host, near.host);
                 return self.post(wait, Event::Rst(id, way));
             }
             Segment::Open => Happening::Accepted(id),
@@ -420,7 +407,7 @@ impl World {
     /// Nothing gets through: again later, or not at all any more.
     fn stall(&mut self, id: u64, way: usize) {
         let now = self.now;
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         let pipe = &mut conn.pipes[way];
@@ -439,7 +426,7 @@ impl World {
     /// A reset arrives at one end.
     pub(crate) fn rst(&mut self, id: u64, side: usize) {
         self.lose(id, side);
-        if let Some(conn) = self.conns.get_mut(&id) {
+        if let Some(conn) = self.conns.get_mut(id) {
             conn.pipes.iter_mut().for_each(|pipe| pipe.queue.clear());
         }
         self.drop_if_over(id);
@@ -453,7 +440,7 @@ impl World {
 
     /// One end is told that its connection is gone.
     fn lose(&mut self, id: u64, side: usize) {
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         let (end, out) = (conn.ends[side], conn.out);
@@ -477,7 +464,7 @@ impl World {
         if let ConnId::Out(out) = name {
             self.hosts[host].outs.remove(&out);
         }
-        let dialing = match self.conns.get_mut(&id) {
+        let dialing = match self.conns.get_mut(id) {
             Some(conn) => {
                 conn.ends[side].open = false;
                 matches!(conn.stage, Stage::Dialing { .. })
@@ -485,7 +472,7 @@ impl World {
             None => return,
         };
         if dialing {
-            self.conns.remove(&id);
+            self.conns.remove(id);
         } else {
             self.finish(id, side);
         }
@@ -500,7 +487,7 @@ impl World {
     }
 
     fn finish(&mut self, id: u64, side: usize) {
-        let Some(conn) = self.conns.get_mut(&id) else {
+        let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
         if !std::mem::replace(&mut conn.pipes[side].ended, true) {
@@ -512,8 +499,8 @@ impl World {
         let over = |conn: &Conn| {
             conn.ends.iter().all(|end| !end.open) && conn.pipes.iter().all(|p| p.queue.is_empty())
         };
-        if self.conns.get(&id).is_some_and(over) {
-            self.conns.remove(&id);
+        if self.conns.get(id).is_some_and(over) {
+            self.conns.remove(id);
         }
     }
 
@@ -524,29 +511,20 @@ impl World {
             let own = |end: &End| end.host == host && end.open && end.incarnation == incarnation;
             conn.ends.iter().position(own)
         };
-        let ends: Vec<(u64, usize)> = self
-            .conns
-            .iter()
-            .filter_map(|(id, conn)| Some((*id, of(conn)?)))
-            .collect();
-        for (id, side) in ends {
-            let dialing = match self.conns.get_mut(&id) {
-                Some(conn) => {
-                    conn.ends[side].open = false;
-                    side == 0 && matches!(conn.stage, Stage::Dialing { .. })
-                }
-                None => continue,
+        for (id, side) in self.conns.find(of) {
+            let Some(conn) = self.conns.get_mut(id) else {
+                continue;
             };
-            if dialing {
-                self.conns.remove(&id);
+            conn.ends[side].open = false;
+            let other = conn.ends[1 - side].host;
+            if side == 0 && matches!(conn.stage, Stage::Dialing { .. }) {
+                self.conns.remove(id);
             } else if power {
-                if let Some(conn) = self.conns.get_mut(&id) {
-                    conn.pipes[side].queue.clear();
-                }
+                conn.pipes[side].queue.clear();
             } else if self.hosts[host].rng.below(2) == 0 {
                 self.finish(id, side);
             } else {
-                let wait = self.delay(host, self.conns[&id].ends[1 - side].host);
+                let wait = self.delay(host, other);
                 self.post(wait, Event::Rst(id, 1 - side));
             }
             self.drop_if_over(id);
@@ -558,22 +536,16 @@ impl World {
     pub(crate) fn bury(&mut self) {
         let dead = |end: &End| end.incarnation != self.hosts[end.host].incarnation;
         let from_dead = |conn: &Conn| conn.ends[0].incarnation > 0 && dead(&conn.ends[0]);
-        let all = self.conns.iter().filter(|(_, conn)| from_dead(conn));
-        let ids: Vec<u64> = all.map(|(id, _)| *id).collect();
-        ids.into_iter().for_each(|id| self.reset(id));
+        let found = self.conns.find(|conn| from_dead(conn).then_some(()));
+        found.into_iter().for_each(|(id, ())| self.reset(id));
     }
 
     /// All connections of a host are reset at both ends.
     pub(crate) fn reset_all(&mut self, host: usize) {
-        let of = |conn: &Conn| conn.ends.iter().any(|end| end.host == host);
-        let ids: Vec<u64> = self
-            .conns
-            .iter()
-            .filter(|(_, conn)| of(conn))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            if matches!(self.conns[&id].stage, Stage::Open) {
+        let of = |conn: &Conn| conn.ends.iter().any(|end| end.host == host).then_some(());
+        for (id, ()) in self.conns.find(of) {
+            let open = |conn: &Conn| conn.stage == Stage::Open;
+            if self.conns.get(id).is_some_and(open) {
                 self.reset(id);
             }
         }
@@ -592,8 +564,6 @@ impl World {
 
     /// Somebody connects to `to`, as if from `from`, says that, so fast or so slowly, and ends or not.
     pub(crate) fn intrude(&mut self, from: usize, to: usize, bytes: &[u8], pace: u64, ends: bool) {
-        let id = self.next_conn;
-        self.next_conn += 1;
         let end = |host: usize, incarnation, open| End {
             host,
             incarnation,
@@ -627,17 +597,17 @@ impl World {
             whole_at: None,
             rogue: true,
         };
-        self.conns.insert(id, conn);
+        let id = self.conns.insert(conn);
         self.schedule(id, 0, 0);
     }
 
     fn sniff(&mut self, id: u64, way: usize, bytes: &[u8]) {
-        if self.conns.get(&id).is_none_or(|conn| conn.rogue) {
+        if self.conns.get(id).is_none_or(|conn| conn.rogue) {
             return;
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let Some(conn) = self.conns.get_mut(&id) else {
+            let Some(conn) = self.conns.get_mut(id) else {
                 return;
             };
             let (from, to) = (conn.ends[way].host, conn.ends[1 - way].host);

@@ -56,11 +56,14 @@ impl Trace {
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.word(bytes.len() as u64);
-        for chunk in bytes.chunks(8) {
-            let word = chunk
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            self.word(word);
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder();
+        for word in words.filter_map(<[u8]>::first_chunk) {
+            self.word(u64::from_be_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let rest = rest.iter();
+            self.word(rest.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 

@@ -12,7 +12,9 @@ use zerocache_proto::{Buggify, NodeId, Now, Region, Rng, mdns};
 
 use crate::client::{Client, Order};
 use crate::clock::Clock;
+use crate::conns::Conns;
 use crate::coverage::Coverage;
+use crate::dns::Parcel;
 use crate::host::{Happening, Host, Life, PORT, Process};
 use crate::invariants::{Talk, Violation, Watch};
 use crate::model::Model;
@@ -20,7 +22,6 @@ use crate::net::Net;
 use crate::rare::buggify;
 use crate::sniff::{Asked, What};
 use crate::swarm::{Knobs, MS, SECOND};
-use crate::tcp::Conn;
 use crate::trace::Trace;
 
 /// Datagrams a host keeps for a process that does not read.
@@ -34,7 +35,8 @@ const MOST_OUTPUTS: usize = 20_000;
 #[derive(Debug)]
 pub(crate) enum Event {
     Wake(usize, u64),
-    Happen(usize, u32, Happening),
+    Datagram(u32, u32, Arc<Parcel>),
+    Happen(u32, u32, Box<Happening>),
     Syn(u64),
     SynAck(u64),
     Refused(u64),
@@ -60,15 +62,14 @@ pub(crate) struct World {
     serial: u64,
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Net,
-    pub(crate) conns: BTreeMap<u64, Conn>,
-    pub(crate) next_conn: u64,
+    pub(crate) conns: Conns,
     pub(crate) trace: Trace,
     pub(crate) coverage: Coverage,
     pub(crate) model: Model,
     pub(crate) watch: Watch,
     pub(crate) violations: Vec<Violation>,
     /// The last datagram multicast by anybody.
-    pub(crate) overheard: Option<Arc<[u8]>>,
+    pub(crate) overheard: Option<Arc<Parcel>>,
     /// Events so far.
     pub(crate) events: u64,
     /// What makes rare branches of all nodes frequent ones.
@@ -92,8 +93,7 @@ impl World {
             heap: BinaryHeap::new(),
             serial: 0,
             net: Net::new(knobs, hosts.len()),
-            conns: BTreeMap::new(),
-            next_conn: 1,
+            conns: Conns::default(),
             trace: Trace::new(lines),
             coverage: Coverage::default(),
             model: Model::default(),
@@ -136,7 +136,12 @@ impl World {
             match event {
                 Event::Step(step) => return Some(step),
                 Event::Wake(host, generation) => self.wake(host, generation),
-                Event::Happen(host, incarnation, what) => self.happen(host, incarnation, what),
+                Event::Datagram(host, incarnation, parcel) => {
+                    self.happen(host as usize, incarnation, Happening::Datagram(parcel));
+                }
+                Event::Happen(host, incarnation, what) => {
+                    self.happen(host as usize, incarnation, *what);
+                }
                 Event::Syn(conn) => self.syn(conn),
                 Event::SynAck(conn) => self.syn_ack(conn, false),
                 Event::Refused(conn) => self.syn_ack(conn, true),
@@ -334,6 +339,12 @@ impl World {
         }
     }
 
+    /// Something will happen to a process, in a moment.
+    pub(crate) fn happen_later(&mut self, index: usize, what: Happening) {
+        let incarnation = self.hosts[index].incarnation;
+        self.post(MS, Event::Happen(index as u32, incarnation, Box::new(what)));
+    }
+
     /// Something happens to a process, if it is still the same one.
     pub(crate) fn happen(&mut self, index: usize, incarnation: u32, what: Happening) {
         let host = &mut self.hosts[index];
@@ -341,7 +352,7 @@ impl World {
             return;
         }
         if host.paused_until.is_some() {
-            let datagram = matches!(what, Happening::Datagram { .. });
+            let datagram = matches!(what, Happening::Datagram(_));
             if !datagram || host.inbox.len() < INBOX {
                 host.inbox.push_back(what);
             }
@@ -353,7 +364,7 @@ impl World {
     fn dispatch(&mut self, index: usize, what: Happening) {
         match what {
             Happening::Accepted(conn) => {
-                let Some(from) = self.conns.get(&conn).map(|conn| conn.ends[0].host) else {
+                let Some(from) = self.conns.get(conn).map(|conn| conn.ends[0].host) else {
                     return;
                 };
                 let ip = self.hosts[from].addr.ip();
@@ -364,7 +375,7 @@ impl World {
             Happening::Bytes(name, bytes) => {
                 let whole = match name {
                     ConnId::In(id) => {
-                        if !self.conns.contains_key(&id) {
+                        if self.conns.get(id).is_none() {
                             self.hosts[index].gets_known = false;
                             self.watch.unseen_at = self.now;
                         }
@@ -395,20 +406,17 @@ impl World {
                 self.note(index, 10, || format!("connection {conn}: {why}"));
                 self.input(index, Input::ConnectFailed { conn, why });
             }
-            Happening::Datagram {
-                source,
-                multicast,
-                payload,
-            } => {
+            Happening::Datagram(parcel) => {
+                let (source, payload) = (parcel.source, parcel.payload.as_slice());
                 self.note(index, 11, || {
                     format!("datagram of {source}, {} bytes", payload.len())
                 });
-                self.watch_heard(index, &payload);
+                self.watch_heard(index, parcel.message.as_ref());
                 let datagram = mdns::Datagram {
                     interface: 1,
                     source,
-                    multicast,
-                    payload: &payload,
+                    multicast: parcel.multicast,
+                    payload,
                 };
                 self.input(index, Input::Datagram(datagram));
             }
@@ -433,7 +441,7 @@ impl World {
     /// A process reads so many bytes more of its connection; the request, if that makes it whole.
     fn has_read(&mut self, id: u64, bytes: u64) -> Option<Asked> {
         let now = self.now;
-        let conn = self.conns.get_mut(&id)?;
+        let conn = self.conns.get_mut(id)?;
         conn.read += bytes;
         let pipe = &conn.pipes[0];
         if bytes == 0 || conn.read != pipe.sent || pipe.message > 0 {
@@ -510,13 +518,12 @@ impl World {
                 self.note(index, 15, || {
                     format!("datagram to {:?}, {len} bytes", transmit.to)
                 });
-                self.cast(index, &transmit);
+                self.cast(index, transmit);
             }
             Output::Resolve { token, host, port } => {
                 let ip: IpAddr = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 let what = Happening::Resolved(token, SocketAddr::new(ip, port));
-                let incarnation = self.hosts[index].incarnation;
-                self.post(MS, Event::Happen(index, incarnation, what));
+                self.happen_later(index, what);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use zerocache_proto::mdns::{Destination, Transmit};
+use zerocache_proto::mdns::Destination;
 
 use crate::dns::{Message, PTR};
 use crate::swarm::{Discovery, MS, SECOND};
@@ -49,11 +49,16 @@ impl Talk {
 
 impl World {
     /// A process sends a datagram.
-    pub(crate) fn watch_datagram(&mut self, from: usize, transmit: &Transmit) {
-        if let Destination::Unicast(to) = transmit.to {
+    pub(crate) fn watch_datagram(
+        &mut self,
+        from: usize,
+        to: Destination,
+        message: Option<&Message>,
+    ) {
+        if let Destination::Unicast(to) = to {
             return self.watch_unicast(from, to);
         }
-        let Some(message) = Message::read(&transmit.payload) else {
+        let Some(message) = message else {
             let text = format!("host {from} multicasts what is no message");
             return self.violate("I15", text);
         };
@@ -68,8 +73,8 @@ impl World {
             self.hosts[from].talk.goodbyes += u32::from(gone);
             return;
         }
-        self.watch_pace(from, &message);
-        self.watch_jitter(from, &message);
+        self.watch_pace(from, message);
+        self.watch_jitter(from, message);
     }
 
     fn watch_unicast(&mut self, from: usize, to: SocketAddr) {
@@ -139,14 +144,13 @@ impl World {
     }
 
     /// A process reads a datagram.
-    pub(crate) fn watch_heard(&mut self, index: usize, payload: &[u8]) {
-        let message = Message::read(payload);
+    pub(crate) fn watch_heard(&mut self, index: usize, message: Option<&Message>) {
         let own = self.hosts[index].id;
         let gone = |message: &Message| {
             let mut gone = message.answers.iter().filter(|record| record.ttl == 0);
             gone.any(|record| record.is_of(own))
         };
-        if message.as_ref().is_some_and(gone) {
+        if message.is_some_and(gone) {
             self.hosts[index].talk.buried_at = self.now;
         }
         if message.is_none_or(|message| message.asks) {

@@ -18,7 +18,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::Poll;
-use zerocache_proto::cache::Shards as _;
+use zerocache_proto::cache::{Bounds, Shards as _};
 use zerocache_proto::cluster::{Cluster, PeerInfo, StaticPeer};
 use zerocache_proto::service::Facts;
 use zerocache_proto::{Duration, NodeId, Region};
@@ -122,6 +122,14 @@ impl<R: Runtime> Node<R> {
     #[must_use]
     pub fn status(&self) -> Facts {
         self.shared().facts()
+    }
+
+    /// Keeps what was written in the node's own region, and what was in others, to these bounds from now on.
+    /// When it returns, what has to go for it is gone, the least recently used first. The number of shards
+    /// stays what suited the bounds at the start.
+    pub fn set_bounds(&self, local: Bounds, remote: Bounds) {
+        let shared = self.shared();
+        shared.cache.set_bounds(shared.clock.now(), local, remote);
     }
 
     /// A client of the node's region, on its runtime: it starts from this node and learns of the others

@@ -2,7 +2,8 @@
 //! await.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use zerocache_proto::cache::{Config, MAX_SHARDS, Shard, Shards, shards_for};
+use zerocache_proto::Now;
+use zerocache_proto::cache::{Bounds, Config, MAX_SHARDS, Shard, Shards, part_of, shards_for};
 use zerocache_store::{SeededState, hash_key};
 
 /// A cache that many threads share.
@@ -38,6 +39,16 @@ impl SharedCache {
         Self {
             shards,
             hasher: SeededState::new(config.seed),
+        }
+    }
+
+    /// Keeps to these bounds from now on. Each shard is locked for as long as it takes out what is too much;
+    /// that is freed behind it.
+    pub(crate) fn set_bounds(&self, now: Now, local: Bounds, remote: Bounds) {
+        let part = |bounds| part_of(bounds, self.shards.len());
+        for shard in &self.shards {
+            let gone = shard.lock().set_bounds(now, part(local), part(remote));
+            drop(gone);
         }
     }
 

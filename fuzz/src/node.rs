@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use zerocache_proto::cache::Bounds;
 use zerocache_proto::cluster::{Config as ClusterConfig, Me};
 use zerocache_proto::mdns::{self, Datagram, Interface};
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
@@ -235,10 +236,15 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             };
             world.handle(Input::Datagram(datagram));
         }
-        _ => world.handle(match script.below(4) {
+        _ => world.handle(match script.below(5) {
             0 => Input::InterfaceDown(1),
             1 => Input::Interface(interface()),
             2 => Input::Announce,
+            3 => {
+                let entries = script.below(8).into();
+                let (local, remote) = (Bounds::entries(entries), Bounds::weight(4_000));
+                Input::Resize { local, remote }
+            }
             _ => Input::Leave,
         }),
     }

@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use arbitrary::{Arbitrary, Error, Result, Unstructured};
 
-use crate::cache::Digest;
+use crate::cache::{Bounds, Digest};
 use crate::cluster::{self, Me, Outcome, Peer, Pong, StaticPeer};
 use crate::mdns::{self, Datagram, Interface, Service};
 use crate::node::{ConnId, Input};
@@ -301,7 +301,7 @@ impl<'a> Arbitrary<'a> for ConnId {
 /// Names are looked up in vain: addresses that are lent cannot be made of bytes.
 impl<'a> Arbitrary<'a> for Input<'a> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=12)? {
+        Ok(match u.int_in_range(0..=13)? {
             0 => Self::Accepted {
                 conn: u.arbitrary::<u8>()?.into(),
                 from: SocketAddr::new(ip(u)?, u.arbitrary()?),
@@ -329,9 +329,20 @@ impl<'a> Arbitrary<'a> for Input<'a> {
             },
             10 => Self::Announce,
             11 => Self::Leave,
+            12 => Self::Resize {
+                local: bounds(u)?,
+                remote: bounds(u)?,
+            },
             _ => Self::Tick,
         })
     }
+}
+
+fn bounds(u: &mut Unstructured<'_>) -> Result<Bounds> {
+    Ok(Bounds {
+        entries: u.arbitrary::<u16>()?.into(),
+        weight: u.arbitrary::<u32>()?.into(),
+    })
 }
 
 /// Half of the time of one small network.

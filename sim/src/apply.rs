@@ -1,6 +1,7 @@
 //! What each transition does to the world.
 
 use zerocache_proto::NodeId;
+use zerocache_proto::node::Input;
 use zerocache_proto::op::Kind;
 
 use crate::client::Order;
@@ -9,7 +10,7 @@ use crate::model::{Operation, value};
 use crate::sniff::key_text;
 use crate::swarm::MS;
 use crate::transition::{Death, Hosts, Transition};
-use crate::world::World;
+use crate::world::{World, room};
 
 impl World {
     /// Does it, if it makes sense now.
@@ -25,15 +26,7 @@ impl World {
             }
             Transition::Kill { node, death } => self.kill(node, death),
             Transition::Revive { node, fresh } => self.revive(node, fresh),
-            Transition::Capacity { node, entries } => {
-                let up = self.hosts[node].is_up();
-                if up {
-                    self.end(node, false);
-                    self.hosts[node].entries = entries;
-                    self.start(node);
-                }
-                up
-            }
+            Transition::Capacity { node, entries } => self.resize(node, entries),
             Transition::Pause { node, ms } => {
                 let up = self.hosts[node].is_up();
                 if up {
@@ -143,6 +136,19 @@ impl World {
             self.start(node);
         }
         dead
+    }
+
+    fn resize(&mut self, node: usize, entries: usize) -> bool {
+        let host = &self.hosts[node];
+        let can = host.is_serving() && host.paused_until.is_none();
+        if can {
+            self.note(node, 21, || format!("holds {entries} records from now on"));
+            self.watch_resize(node, entries);
+            let (local, remote) = (room(entries), room(entries));
+            self.input(node, Input::Resize { local, remote });
+            self.expect_caps(node);
+        }
+        can
     }
 
     fn link_down(&mut self, host: usize) -> bool {

@@ -139,6 +139,8 @@ pub(crate) struct Host {
     pub(crate) id: NodeId,
     /// Entries its node has room for.
     pub(crate) entries: usize,
+    /// Since when.
+    pub(crate) resized_at: u64,
     /// When the process goes on.
     pub(crate) paused_until: Option<u64>,
     /// Since when it has not been paused.

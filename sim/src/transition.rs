@@ -81,7 +81,7 @@ pub enum Transition {
     Kill { node: usize, death: Death },
     /// A dead node starts again, empty; under a new name if `fresh`.
     Revive { node: usize, fresh: bool },
-    /// A node is ended at once and started again with room for so many entries.
+    /// A node is told, while it runs, to hold so many entries.
     Capacity { node: usize, entries: usize },
     /// A process stands still for some milliseconds; its host does not.
     Pause { node: usize, ms: u64 },

@@ -172,10 +172,8 @@ impl World {
             let host = &self.hosts[index];
             if host.is_server {
                 let mut config = Config::new(cluster, seed);
-                let weight = 256 << 20;
-                let entries = host.entries;
-                config.cache.local = Bounds { entries, weight };
-                config.cache.remote = Bounds { entries, weight };
+                config.cache.local = room(host.entries);
+                config.cache.remote = room(host.entries);
                 config.ack = self.knobs.ack;
                 config.buggify = self.buggify.clone();
                 Process::node(now, config, self.knobs.checked)
@@ -197,6 +195,7 @@ impl World {
         host.armed = None;
         host.seen = None;
         (host.gets, host.gets_known) = (0, true);
+        host.resized_at = 0;
         let (is_server, incarnation) = (host.is_server, host.incarnation);
         self.note(index, 1, || format!("starts, incarnation {incarnation}"));
         self.watch_start(index);
@@ -575,6 +574,7 @@ fn host(knobs: &Knobs, index: usize, is_server: bool, region: usize, rng: &mut R
         process: None,
         incarnation: 0,
         entries: knobs.entries,
+        resized_at: 0,
         paused_until: None,
         running_since: 0,
         inbox: VecDeque::new(),
@@ -591,6 +591,14 @@ fn host(knobs: &Knobs, index: usize, is_server: bool, region: usize, rng: &mut R
         gets_known: true,
         talk: Talk::starting(0),
         idle_wakes: (0, 0),
+    }
+}
+
+/// What a node with room for so many entries may hold.
+pub(crate) const fn room(entries: usize) -> Bounds {
+    Bounds {
+        entries,
+        weight: 256 << 20,
     }
 }
 

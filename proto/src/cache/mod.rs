@@ -41,7 +41,7 @@ pub use record::{
     Written,
 };
 pub use shard::{MIN_TOMBSTONE, Position, Shard};
-pub use shards::{KeyHasher, MAX_SHARDS, Shards, Unsharded, shards_for};
+pub use shards::{KeyHasher, MAX_SHARDS, Shards, Unsharded, part_of, shards_for};
 pub use stats::{CacheStats, Stats, TombstoneStats};
 pub use zerocache_store::{Bounds, NewValue, Value};
 

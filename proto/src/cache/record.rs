@@ -172,8 +172,14 @@ impl Displaced {
 
 impl From<Put<Meta>> for Displaced {
     fn from(put: Put<Meta>) -> Self {
+        put.evicted.into()
+    }
+}
+
+impl From<Evicted<Meta>> for Displaced {
+    fn from(evicted: Evicted<Meta>) -> Self {
         Self {
-            evicted: Some(put.evicted),
+            evicted: Some(evicted),
             removed: None,
         }
     }

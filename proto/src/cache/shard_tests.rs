@@ -391,3 +391,24 @@ fn a_record_tells_what_a_copy_needs_and_touches_nothing() {
     assert!(bench.shard.record(bench.now, hash, b"other").is_none());
     assert_eq!(bench.stats().local.misses, 0);
 }
+
+#[test]
+fn a_shard_told_to_hold_less_lets_go_at_once_and_its_digest_with_it() {
+    let mut bench = Bench::new(config());
+    for n in 0..10 {
+        bench.put(&format!("l{n}"), "", "london", None).unwrap();
+        bench.put(&format!("r{n}"), "", "paris", None).unwrap();
+    }
+    let (local, remote) = (Bounds::entries(3), Bounds::entries(0));
+    let gone = bench.shard.set_bounds(bench.now, local, remote);
+    assert_eq!(gone.map(|gone| gone.len()), [7, 10]);
+    let stats = bench.stats();
+    assert_eq!((stats.local.entries, stats.local.max_entries), (3, 3));
+    assert_eq!((stats.remote.entries, stats.remote.evictions), (0, 10));
+    assert!(bench.own("l9").is_some() && bench.own("l6").is_none());
+    let refused = bench.put("r", "", "paris", None).err();
+    assert_eq!(refused, Some(Refused::TooLarge));
+    let all = Bounds::entries(0);
+    drop(bench.shard.set_bounds(bench.now, all, all));
+    assert_eq!(*bench.shard.digest(), Digest::new());
+}

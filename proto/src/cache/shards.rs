@@ -112,16 +112,21 @@ impl Config {
     /// The configuration of one of `shards` shards: the same, with its part of the bounds.
     #[must_use]
     pub fn split(&self, shards: usize) -> Self {
-        let part = |bounds: &Bounds| Bounds {
-            entries: divide(bounds.entries as u64, shards as u64) as usize,
-            weight: divide(bounds.weight, shards as u64),
-        };
         Self {
-            local: part(&self.local),
-            remote: part(&self.remote),
-            tombstones: part(&self.tombstones),
+            local: part_of(self.local, shards),
+            remote: part_of(self.remote, shards),
+            tombstones: part_of(self.tombstones, shards),
             ..self.clone()
         }
+    }
+}
+
+/// The part of `bounds` that one of `shards` shards keeps to.
+#[must_use]
+pub const fn part_of(bounds: Bounds, shards: usize) -> Bounds {
+    Bounds {
+        entries: divide(bounds.entries as u64, shards as u64) as usize,
+        weight: divide(bounds.weight, shards as u64),
     }
 }
 

@@ -54,7 +54,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 
-use crate::cache::{self, Shards, Unsharded};
+use crate::cache::{self, Bounds, Shards, Unsharded};
 use crate::cluster::{self, Cluster, Event, View};
 use crate::http::{ClientLimits, HttpDate, Limits};
 use crate::op::{Ack, Freight, Handoff, HandoffLimits};
@@ -197,6 +197,14 @@ pub enum Input<'a> {
     },
     /// HTTP listens: make the node known.
     Announce,
+    /// Keep the values of the own region, and those of others, to these bounds from now on: what has to go
+    /// for it, the least recently used first, goes at once.
+    Resize {
+        /// Of what was written in the node's own region.
+        local: Bounds,
+        /// Of what was written in other regions.
+        remote: Bounds,
+    },
     /// Say goodbye. The node still answers, until the embedder ends it.
     Leave,
     /// Nothing but time has passed.
@@ -398,6 +406,9 @@ impl Node {
             Input::InterfaceDown(index) => self.cluster.handle_interface_down(mono, index),
             Input::Resolved { token, addrs } => self.cluster.handle_resolved(mono, token, addrs),
             Input::Announce => self.cluster.announce(mono),
+            Input::Resize { local, remote } => self.shards.for_each(|shard| {
+                shard.set_bounds(now, local, remote);
+            }),
             Input::Leave => {
                 self.leaving = true;
                 self.sync.leave();

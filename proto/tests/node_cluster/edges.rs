@@ -1,4 +1,5 @@
 use crate::net::{Net, addr, by_multicast};
+use zerocache_proto::cache::Bounds;
 use zerocache_proto::cluster::Config as ClusterConfig;
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
 use zerocache_proto::service::Stage;
@@ -85,6 +86,34 @@ fn time_passing_with_nothing_due_changes_nothing() {
             assert_eq!(net.log, []);
         }
     }
+}
+
+#[test]
+fn a_node_told_to_hold_less_lets_go_of_what_was_used_least_recently() {
+    let mut net = Net::new(&["london", "paris"]);
+    for n in 0..5 {
+        net.ask(0, &format!("PUT /london/k{n}"), "v");
+        net.ask(1, &format!("PUT /paris/p{n}"), "v");
+    }
+    net.run(SECOND);
+    net.get(0, "/london/k0");
+    let entries = Bounds::entries;
+    let (local, remote) = (entries(2), entries(1));
+    net.input(0, Input::Resize { local, remote });
+    let cache = net.node(0).facts(net.clock()).cache;
+    assert_eq!((cache.local.entries, cache.local.max_entries), (2, 2));
+    assert_eq!((cache.remote.entries, cache.remote.evictions), (1, 4));
+    let held = |net: &mut Net, key: &str| net.get(0, &format!("/london/{key}")).is_some();
+    let kept: Vec<bool> = ["k0", "k1", "k2", "k3", "k4", "p3", "p4"]
+        .map(|key| held(&mut net, key))
+        .into();
+    assert_eq!(kept, [true, false, false, false, true, false, true]);
+    let (local, remote) = (entries(100), entries(100));
+    net.input(0, Input::Resize { local, remote });
+    for n in 0..50 {
+        net.ask(0, &format!("PUT /london/k{n}"), "v");
+    }
+    assert_eq!(net.node(0).facts(net.clock()).cache.local.entries, 50);
 }
 
 #[test]

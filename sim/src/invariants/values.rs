@@ -9,6 +9,9 @@ use crate::sniff::{Asked, What, key_text};
 use crate::swarm::SECOND;
 use crate::world::World;
 
+/// What a node says may be so old.
+const REMEMBERED: u64 = 10 * SECOND;
+
 /// What a node holds under a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Record {
@@ -40,6 +43,22 @@ impl World {
         })
     }
 
+    /// A node is told how much to hold: it may have to let go of anything, and whatever it was may come again.
+    pub(crate) fn watch_resize(&mut self, index: usize, entries: usize) {
+        self.watch.held.retain(|(host, _), _| *host != index);
+        let now = self.now;
+        let host = &mut self.hosts[index];
+        (host.entries, host.resized_at) = (entries, now);
+    }
+
+    /// Whether nothing of what a node holds, or has just said, can have been evicted and come again.
+    fn is_roomy(&self, index: usize) -> bool {
+        let host = &self.hosts[index];
+        let since = host.resized_at.max(host.running_since);
+        let resized = host.resized_at > 0 && self.now < since + REMEMBERED;
+        host.entries > 1_000 && !resized
+    }
+
     /// A node sends a copy: it says how long its own record has to live, to a second.
     pub(crate) fn watch_copy(&mut self, from: usize, to: usize, asked: &Asked, version: Version) {
         if let Some(copies) = &mut self.watch.copies {
@@ -61,8 +80,7 @@ impl World {
         let waited = op::BEGUN_WITHIN + std::time::Duration::from_secs(1);
         let late = says >= remaining + waited && !woken;
         // Evicted and come again, it may live on for the part of a second that was rounded up.
-        let roomy = self.hosts[from].entries > 1_000;
-        if (roomy && says < remaining) || late {
+        if (self.is_roomy(from) && says < remaining) || late {
             let text =
                 format!("host {from} says {says:?} to host {to} of what lives {remaining:?}");
             self.violate("I4", text);
@@ -99,7 +117,7 @@ impl World {
             return;
         };
         // What it has had to forget may come again.
-        let roomy = self.hosts[index].entries > 1_000 && !self.forgets();
+        let roomy = self.is_roomy(index) && !self.forgets();
         let lives = old.incarnation == incarnation && old.expires > mono;
         if roomy && lives && record.version < old.version && !self.may_have_expired(key, old.at) {
             let text = format!(

@@ -51,6 +51,7 @@ macro_rules! api {
             one_connection_too_many_takes_the_place_of_the_longest_idle,
             where_all_are_busy_one_more_is_told_so,
             bodies_in_flight_are_bounded_together,
+            a_node_holds_less_as_soon_as_it_is_told_to,
         );
     };
     ($host:ty, $group:ident: $($case:ident,)*) => {

@@ -1,15 +1,31 @@
 //! What every change of the stores takes along: counters and digest.
 
 use crate::count::Count;
-use zerocache_store::{Cause, Evicted, NewValue, Put, Removed};
+use zerocache_store::{Bounds, Cause, Evicted, NewValue, Put, Removed};
 
 use super::{Place, Shard};
-use crate::Version;
 use crate::cache::digest::{Digest, key_hash};
 use crate::cache::meta::Meta;
 use crate::cache::{CacheStats, Displaced};
+use crate::{Now, Version};
 
 impl Shard {
+    /// Keeps the values of the own region, and those of others, to these bounds from now on. Answers what
+    /// of each had to go for it, the least recently used first, to be freed where no lock is held.
+    pub fn set_bounds(&mut self, now: Now, local: Bounds, remote: Bounds) -> [Displaced; 2] {
+        let (now, digest) = (now.mono.as_millis(), &mut self.digest);
+        let caches = [
+            (&mut self.local, &mut self.counters.local, local),
+            (&mut self.remote, &mut self.counters.remote, remote),
+        ];
+        caches.map(|(cache, counters, bounds)| {
+            let evicted = cache.set_bounds(bounds, now);
+            counters.count(&evicted);
+            digest.forget_all(&evicted);
+            evicted.into()
+        })
+    }
+
     /// Stores a value; `None` if it is too large, and nothing has changed.
     #[inline]
     #[expect(clippy::too_many_arguments, reason = "all that a store is told")]

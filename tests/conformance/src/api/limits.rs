@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 use zerocache_driver::{Admission, Runtime};
+use zerocache_proto::cache::Bounds;
 
 const PING: &[u8] = b"GET /ping HTTP/1.1\r\n\r\n";
 
@@ -116,4 +117,22 @@ fn feed_all(addr: SocketAddr, size: usize) {
             !done
         });
     }
+}
+
+pub(crate) async fn a_node_holds_less_as_soon_as_it_is_told_to<R: Runtime>(world: World<R>) {
+    let node = world.start(world.builder("london").shards(4));
+    let (addr, entries) = (node.addr(), || node.status().cache.local.entries);
+    let put = async |n: u32| http(addr, "PUT", &format!("/london/k{n}"), b"v").await.0;
+    for n in 0..40 {
+        assert_eq!(put(n).await, 200);
+    }
+    assert_eq!(entries(), 40);
+    node.set_bounds(Bounds::entries(8), Bounds::entries(8));
+    assert!((1..=8).contains(&entries()), "{} of 8", entries());
+    assert_eq!(node.status().cache.local.max_entries, 8);
+    node.set_bounds(Bounds::entries(4_000), Bounds::entries(4_000));
+    for n in 0..40 {
+        assert_eq!(put(n).await, 200);
+    }
+    assert_eq!(entries(), 40);
 }

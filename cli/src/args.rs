@@ -119,6 +119,9 @@ pub(crate) struct Discovery {
         value_delimiter = ','
     )]
     pub(crate) allow_peers: Vec<Cidr>,
+    /// Take multicasts only from packets with a TTL of 255, which have crossed no router (Linux)
+    #[arg(long, env = "ZEROCACHE_MDNS_TTL_255", value_parser = FalseyValueParser::new())]
+    pub(crate) mdns_ttl_255: bool,
 }
 
 #[derive(Args, Debug)]

@@ -115,6 +115,7 @@ fn connect(region: &str, discovery: &Discovery) -> Result<Client, Failure> {
     };
     let mut builder = Client::builder(region)
         .mdns(!discovery.no_mdns)
+        .ttl_255(discovery.mdns_ttl_255)
         .limits(limits);
     for peer in &discovery.peer {
         builder = builder.peer(peer.clone());

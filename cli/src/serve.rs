@@ -84,7 +84,8 @@ fn builder<R: Runtime>(args: Serve) -> NodeBuilder<R> {
             Ack::Region => op::Ack::Region,
             Ack::All => op::Ack::All,
         })
-        .mdns(!args.discovery.no_mdns);
+        .mdns(!args.discovery.no_mdns)
+        .ttl_255(args.discovery.mdns_ttl_255);
     // The wildcard can be listened on, but nobody can call it.
     if let Some(address) = args
         .address

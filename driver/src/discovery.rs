@@ -14,6 +14,8 @@ pub(crate) struct Discovery {
     pub(crate) interfaces: Vec<String>,
     /// Where announced nodes may be beside the link.
     pub(crate) allowed: Vec<Cidr>,
+    /// Take multicast DNS from packets with a TTL of 255 alone.
+    pub(crate) ttl_255: bool,
     /// The one address announced.
     pub(crate) address: Option<IpAddr>,
 }
@@ -52,6 +54,15 @@ macro_rules! common_settings {
             self
         }
 
+        /// Whether to take multicast DNS from packets with a TTL of 255 alone, which have crossed no
+        /// router (no, if not set: some responders send another). Where the system can not tell them
+        /// (Linux can), there is no multicast DNS then, which is logged.
+        #[must_use]
+        pub fn ttl_255(mut self, only: bool) -> Self {
+            self.discovery.ttl_255 = only;
+            self
+        }
+
         $(#[$seed])*
         #[must_use]
         pub fn seed(mut self, seed: u64) -> Self {
@@ -69,6 +80,7 @@ impl Default for Discovery {
             mdns: true,
             interfaces: Vec::new(),
             allowed: Vec::new(),
+            ttl_255: false,
             address: None,
         }
     }
@@ -91,6 +103,7 @@ impl Discovery {
             Some(IpAddr::V4(address)) => Choice::Holding(address),
             _ => Choice::Default,
         };
-        self.mdns.then(|| Links::new(runtime.clone(), choice))
+        self.mdns
+            .then(|| Links::new(runtime.clone(), choice, self.ttl_255))
     }
 }

@@ -32,6 +32,7 @@ mod signal;
 mod spread;
 mod syncing;
 mod tasks;
+mod ttl;
 
 pub use admission::Admission;
 pub use builder::{DEFAULT_BOUNDS, DEFAULT_PORT, NodeBuilder};

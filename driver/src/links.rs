@@ -6,6 +6,7 @@
 //! it was multicast, on any runtime, without ancillary data. Both share port 5353 with other stacks.
 
 use crate::runtime::{Runtime, Socket as _};
+use crate::ttl;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
@@ -53,6 +54,8 @@ pub(crate) enum Change {
 pub(crate) struct Links<R: Runtime> {
     runtime: R,
     choice: Choice,
+    /// Take nothing that may have crossed a router.
+    ttl_255: bool,
     links: BTreeMap<u32, Link<R>>,
     buffer: Box<[u8]>,
     /// The last complaint, so that the same one is logged once.
@@ -66,10 +69,11 @@ struct Link<R: Runtime> {
 }
 
 impl<R: Runtime> Links<R> {
-    pub(crate) fn new(runtime: R, choice: Choice) -> Self {
+    pub(crate) fn new(runtime: R, choice: Choice, ttl_255: bool) -> Self {
         Self {
             runtime,
             choice,
+            ttl_255,
             links: BTreeMap::new(),
             buffer: vec![0; MAX_DATAGRAM + 1].into(),
             complaint: None,
@@ -104,7 +108,7 @@ impl<R: Runtime> Links<R> {
             {
                 continue;
             }
-            match open(&self.runtime, &interface) {
+            match open(&self.runtime, &interface, self.ttl_255) {
                 Ok((group, unicast)) => {
                     tracing::info!(interface = index, addresses = ?interface.addresses, "speaking mDNS");
                     let link = Link {
@@ -222,7 +226,11 @@ fn by_default(interface: &if_addrs::Interface) -> bool {
             .any(|prefix| interface.name.starts_with(prefix))
 }
 
-fn open<R: Runtime>(runtime: &R, interface: &Interface) -> io::Result<(R::Socket, R::Socket)> {
+fn open<R: Runtime>(
+    runtime: &R,
+    interface: &Interface,
+    ttl_255: bool,
+) -> io::Result<(R::Socket, R::Socket)> {
     let Some((addr, _)) = interface.addresses.first() else {
         return Err(io::ErrorKind::AddrNotAvailable.into());
     };
@@ -233,8 +241,12 @@ fn open<R: Runtime>(runtime: &R, interface: &Interface) -> io::Result<(R::Socket
     } else {
         GROUP
     })?;
-    group.join_multicast_v4_n(&GROUP, &on)?;
     let unicast = udp(Ipv4Addr::UNSPECIFIED)?;
+    if ttl_255 {
+        ttl::only_255(&group)?;
+        ttl::only_255(&unicast)?;
+    }
+    group.join_multicast_v4_n(&GROUP, &on)?;
     unicast.set_multicast_if_v4(addr)?;
     unicast.set_multicast_ttl_v4(255)?;
     unicast.set_ttl_v4(255)?;

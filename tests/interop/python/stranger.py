@@ -34,17 +34,17 @@ def announcement(name, region, at, port, ttl):
     return struct.pack("!HHHHHH", 0, 0x8400, 0, len(answers), 0, 0) + b"".join(answers)
 
 
-def sender(source, port):
+def sender(source, port, hops=255):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
     sock.bind((source or address, port))
     return sock
 
 
-def announce(name, region, at, port, source, source_port, to, ttl):
-    with sender(source, source_port) as sock:
+def announce(name, region, at, port, source, source_port, to, ttl, hops):
+    with sender(source, source_port, hops) as sock:
         target = (to, 5353) if to else GROUP
         sock.sendto(announcement(name, region, at, port, ttl), target)
 

@@ -38,6 +38,8 @@ pub struct Lie<'a> {
     pub to: Option<Ipv4Addr>,
     /// Seconds; 0 is a goodbye.
     pub ttl: u32,
+    /// The TTL of the multicast packet.
+    pub hops: u8,
 }
 
 /// What came to a service.
@@ -79,6 +81,7 @@ impl<'a> Lie<'a> {
             from: (None, 5353),
             to: None,
             ttl: 120,
+            hops: 255,
         }
     }
 }
@@ -139,6 +142,7 @@ impl Stranger {
             "source_port": lie.from.1,
             "to": text(lie.to),
             "ttl": lie.ttl,
+            "hops": lie.hops,
         });
         self.driver.ask(&wanted).map(|_| ())
     }

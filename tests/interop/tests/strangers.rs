@@ -129,6 +129,15 @@ fn an_announcement_from_another_port_than_5353_is_none() -> Outcome {
 }
 
 #[test]
+fn a_packet_that_has_crossed_a_router_is_not_taken_if_the_node_is_told_so() -> Outcome {
+    on_a_lab("stranger-ttl", |lab| {
+        let mut scene = Scene::start(lab, &["--mdns-ttl-255"])?;
+        let lie = Lie::new(LIAR, scene.place(7_001));
+        scene.gets_nothing(Lie { hops: 254, ..lie })
+    })
+}
+
+#[test]
 fn a_service_on_the_nodes_own_host_is_not_knocked_at() -> Outcome {
     on_a_lab("stranger-loopback", |lab| {
         let mut scene = Scene::start(lab, &[])?;

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the tests are that it names by `file::test`.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     "proto/tests/http_suite",
     "tests/conformance/src/api",
     "tests/conformance/src/wire",
     "tests/differential/src",
     "driver/src",
+    "cli/tests/cli",
 ];
 
 fn root() -> PathBuf {

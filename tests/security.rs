@@ -4,13 +4,15 @@ use std::fs;
 use std::path::Path;
 
 /// The tests and suites of the crates that hold any.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
     "proto/tests",
     "proto/src",
     "store/src",
     "tests/conformance/src",
     "tests/interop/tests",
+    "driver/src",
     "driver/tests",
+    "cli/tests",
 ];
 
 fn sources(directory: &Path, all: &mut String) {

@@ -17,10 +17,12 @@
 //! ```
 
 mod client;
+mod doze;
 mod executor;
 mod net;
 mod park;
 mod reactor;
+mod sync;
 mod timers;
 
 pub use client::{Client, ClientBuilder};

@@ -3,12 +3,12 @@
 //! The system reports a socket once when it becomes ready (edge-triggered). Each [`Side`] counts the
 //! reports: a task tries the socket, and sleeps only if no report came since before it tried.
 
+use crate::doze::Doze;
 use crate::timers::Timers;
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Registry, Token};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Context, Wake, Waker};
 use std::time::Instant;
@@ -21,10 +21,8 @@ const EVENTS: usize = 256;
 pub(crate) struct Reactor {
     registry: Registry,
     waker: mio::Waker,
-    /// There is something to do for the background thread before it sleeps.
-    notified: AtomicBool,
-    /// It sleeps, or is about to.
-    asleep: AtomicBool,
+    /// Of the background thread.
+    doze: Doze,
     sources: Mutex<Sources>,
     timers: Mutex<Timers>,
 }
@@ -100,8 +98,7 @@ impl Reactor {
         Ok(Self {
             registry: poll.registry().try_clone()?,
             waker: mio::Waker::new(poll.registry(), WAKE)?,
-            notified: AtomicBool::new(false),
-            asleep: AtomicBool::new(false),
+            doze: Doze::default(),
             sources: Mutex::default(),
             timers: Mutex::default(),
         })
@@ -113,8 +110,7 @@ impl Reactor {
 
     /// Has the background thread look again, now or before it next sleeps.
     pub(crate) fn notify(&self) {
-        self.notified.store(true, Ordering::SeqCst);
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        if self.doze.notify() {
             // It fails only if the system has no memory left; the next time-out makes up for it.
             if let Err(error) = self.waker.wake() {
                 tracing::warn!(%error, "the background thread can not be woken");
@@ -132,12 +128,11 @@ impl Reactor {
         let next = self.timers().next();
         let now = Instant::now();
         let mut timeout = next.map(|at| at.saturating_duration_since(now));
-        self.asleep.store(true, Ordering::SeqCst);
-        if self.notified.swap(false, Ordering::SeqCst) {
+        if !self.doze.begin() {
             timeout = Some(std::time::Duration::ZERO);
         }
         let polled = poll.poll(events, timeout);
-        self.asleep.store(false, Ordering::SeqCst);
+        self.doze.end();
         match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,

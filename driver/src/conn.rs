@@ -105,6 +105,7 @@ impl<R: Runtime> Conn<R> {
         ticket.set_idle(Some(now));
         let mut http = ServerConn::new(now, node.limits);
         http.set_node(node.membership.view().me);
+        http.hold_bodies();
         let alarm = Alarm::new(node.runtime.clone(), node.clock);
         let patience = Alarm::new(node.runtime.clone(), node.clock);
         let (bodies, rng) = (node.bodies.share(), node.rng());
@@ -346,7 +347,16 @@ impl<R: Runtime> Conn<R> {
 
     fn read(&mut self, cx: &mut task::Context<'_>, now: Now) -> Step {
         // A body may only take memory that all bodies together leave.
-        self.bodies.set(self.http.body_reserved());
+        let held = self.http.has_body().then(|| self.http.body_reserved());
+        self.bodies.set(held);
+        if self.http.holds_body() {
+            let wanted = self.http.body_wanted();
+            if self.bodies.poll_room(cx, wanted).is_pending() {
+                return Step::Blocked;
+            }
+            self.http.take_body();
+            return Step::Moved;
+        }
         // At rest it holds no buffer, and needs none to hear that there is something to read. Nor does
         // it right after a read that took all there was; the next turn begins with what woke it.
         if std::mem::take(&mut self.drained) || self.http.buffered() == 0 {

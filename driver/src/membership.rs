@@ -4,6 +4,7 @@ use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::links::{Change, Links};
 use crate::pool::{Answer, Pool};
+use crate::published::Published;
 use crate::runtime::Runtime;
 use crate::signal::Signal;
 use futures_util::stream::{FuturesUnordered, Stream as _};
@@ -11,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use zerocache_proto::cluster::{
@@ -29,9 +30,7 @@ const DATAGRAMS_A_TURN: usize = 64;
 pub(crate) struct Membership {
     clock: Clock,
     cluster: Mutex<Cluster>,
-    view: Mutex<Arc<View>>,
-    /// The published view's, to see without the lock whether there is a new one.
-    generation: AtomicU64,
+    view: Published<Arc<View>>,
     /// Wakes the background task after another task has told the machine something.
     wake: AtomicWaker,
     shut: AtomicBool,
@@ -45,13 +44,10 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) fn new(clock: Clock, cluster: Cluster) -> Self {
         let view = cluster.view();
-        let generation = AtomicU64::new(view.generation);
-        let (cluster, view) = (Mutex::new(cluster), Mutex::new(view));
         Self {
             clock,
-            cluster,
-            view,
-            generation,
+            cluster: Mutex::new(cluster),
+            view: Published::new(view.generation, view),
             wake: AtomicWaker::new(),
             shut: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -62,15 +58,12 @@ impl Membership {
 
     /// The published view.
     pub(crate) fn view(&self) -> Arc<View> {
-        self.view
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.view.value()
     }
 
     /// The generation of the published view.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.view.generation()
     }
 
     /// Tells the machine something, or asks it, at the present time.
@@ -338,15 +331,7 @@ impl<R: Runtime> Task<R> {
         (self.observe)(&event);
         match event {
             Event::ViewChanged(view) => {
-                let generation = view.generation;
-                *self
-                    .membership
-                    .view
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = view;
-                self.membership
-                    .generation
-                    .store(generation, Ordering::Release);
+                self.membership.view.publish(view.generation, view);
             }
             Event::PeerUp(peer) => {
                 tracing::info!(peer = %peer.id, region = %peer.region, addr = %peer.addr, "peer up");

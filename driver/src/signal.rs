@@ -1,7 +1,7 @@
 //! A condition to wait for, without a runtime.
 
+use crate::sync::{Mutex, PoisonError};
 use std::future::{Future, poll_fn};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Wakes every waiting task when something they wait for may have changed.

@@ -6,4 +6,6 @@ mod connections;
 mod demo;
 mod runtime;
 mod signals;
+#[cfg(target_os = "linux")]
+mod unfinished;
 mod usage;

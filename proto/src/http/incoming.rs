@@ -53,8 +53,13 @@ impl Incoming {
             let goal = self.goal(self.direct());
             self.body.wanted_for_room(goal, self.is_known())
         } else {
-            self.body.wanted_for_push(n)
+            self.wanted_for_push(n)
         }
+    }
+
+    /// Bytes of memory that `n` bytes read elsewhere would take at most.
+    pub(super) fn wanted_for_push(&self, n: usize) -> usize {
+        self.body.wanted_for_push(n)
     }
 
     /// Room to read the socket into: the body's own place. None: read into the input.

@@ -49,6 +49,10 @@ pub struct ServerConn {
     eof: bool,
     closing: bool,
     paused: bool,
+    /// What comes of a body with its head waits for leave ..
+    holds: bool,
+    /// .. which it has.
+    may_take: bool,
     linger: bool,
 }
 
@@ -100,6 +104,8 @@ impl ServerConn {
             eof: false,
             closing: false,
             paused: false,
+            holds: false,
+            may_take: true,
             linger: false,
         }
     }
@@ -123,7 +129,7 @@ impl ServerConn {
     /// The same for no more than `most` bytes, which are in memory already: it takes no more than they need.
     pub fn read_buf_for(&mut self, most: usize) -> &mut [u8] {
         self.lent = Lent::Nothing;
-        if self.eof || self.paused || self.is_closed() {
+        if self.eof || self.paused || self.is_closed() || self.holds_body() {
             return &mut [];
         }
         if let Phase::Lingering { left } = self.phase {
@@ -309,6 +315,12 @@ impl ServerConn {
         self.release_at = Instant::FAR_FUTURE;
     }
 
+    /// Whether a body is being read into an allocation of its own, which may be none yet.
+    #[must_use]
+    pub const fn has_body(&self) -> bool {
+        matches!(self.phase, Phase::Large(_))
+    }
+
     /// Bytes of body memory held now. The sum over all connections is the driver's to bound.
     #[must_use]
     pub fn body_reserved(&self) -> usize {
@@ -318,14 +330,16 @@ impl ServerConn {
         }
     }
 
-    /// Bytes of body memory that the next read would take at most. Only the bytes that come in one
-    /// read with their head take some unasked: 16 KiB, or four times what they are.
+    /// Bytes of body memory that the next read would take at most, or those already read if they are
+    /// held. If they are not ([`hold_bodies`](Self::hold_bodies)), what comes in one read with its head
+    /// takes 16 KiB unasked, or four times what it is.
     #[must_use]
     pub fn body_wanted(&self) -> usize {
         match &self.phase {
             Phase::Large(incoming) if self.input.is_empty() => {
                 incoming.wanted(self.limits.read_buffer.max(self.input.held()))
             }
+            Phase::Large(incoming) => incoming.wanted_for_push(self.input.len()),
             _ => 0,
         }
     }
@@ -333,6 +347,24 @@ impl ServerConn {
     /// While paused, [`read_buf`](Self::read_buf) is empty. Deadlines go on.
     pub const fn pause_reading(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// From now on what comes of a body with its head stays in the read buffer, until
+    /// [`take_body`](Self::take_body).
+    pub const fn hold_bodies(&mut self) {
+        self.holds = true;
+    }
+
+    /// Whether a body waits in the read buffer for leave to take
+    /// [`body_wanted`](Self::body_wanted) bytes of memory; nothing is read meanwhile. Deadlines go on.
+    #[must_use]
+    pub const fn holds_body(&self) -> bool {
+        !self.may_take && self.has_body()
+    }
+
+    /// Gives that leave; [`poll_request`](Self::poll_request) then goes on.
+    pub const fn take_body(&mut self) {
+        self.may_take = true;
     }
 }
 

@@ -1,5 +1,7 @@
 //! How bodies are read.
 
+use std::time::Duration;
+
 use zerocache_proto::http::Limits;
 
 use crate::support::Peer;
@@ -188,6 +190,47 @@ fn a_paused_connection_lends_no_room() {
     peer.conn.pause_reading(false);
     peer.send(&body(MIB)[64 * KIB..]);
     assert_eq!(peer.seen[0].body.len(), MIB);
+}
+
+#[test]
+fn a_body_that_is_held_takes_no_memory_before_it_may() {
+    let value = body(MIB);
+    let mut peer = Peer::new();
+    peer.conn.hold_bodies();
+    // Nothing of it has come: there is nothing to ask for.
+    peer.send(put(value.len()));
+    assert!(peer.conn.has_body() && !peer.conn.holds_body());
+    peer.send(&value);
+    // A part of it has.
+    peer.send([put(value.len()).as_bytes(), &value[..5000]].concat());
+    assert!(peer.conn.holds_body() && peer.conn.read_buf().is_empty());
+    assert_eq!((peer.conn.body_reserved(), peer.seen.len()), (0, 1));
+    let wanted = peer.conn.body_wanted();
+    peer.conn.take_body();
+    peer.turn();
+    assert!(peer.conn.body_reserved() <= wanted);
+    peer.send(&value[5000..]);
+    assert_eq!(peer.seen[1].body, value);
+    // All of it, and what comes behind.
+    let head = "PUT /a/c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    peer.send(format!(
+        "{head}3\r\nabc\r\n0\r\n\r\nGET /a/d HTTP/1.1\r\n\r\n"
+    ));
+    assert!(peer.conn.holds_body());
+    peer.conn.take_body();
+    peer.turn();
+    assert_eq!((&peer.seen[2].body[..], peer.seen.len()), (&b"abc"[..], 4));
+    assert!(!peer.conn.has_body());
+}
+
+#[test]
+fn a_body_that_is_held_too_long_is_refused() {
+    let mut peer = Peer::new();
+    peer.conn.hold_bodies();
+    peer.send(format!("{}abc", put(MIB)));
+    peer.wait(Duration::from_secs(31));
+    assert_eq!(peer.statuses(), [408]);
+    assert!(peer.conn.wants_linger() && !peer.conn.read_buf().is_empty());
 }
 
 #[test]

@@ -134,6 +134,7 @@ impl ServerConn {
         let max = self.limits.max_body;
         let coding = length.map_or_else(|| Coding::Chunked(Decoder::new(max)), Coding::Length);
         self.phase = Phase::Large(Box::new(Incoming::new(coding, max)));
+        self.may_take = !self.holds || self.input.is_empty();
         let ready = self.advance_body(now);
         if self.head.expects && matches!(self.phase, Phase::Large(_)) {
             self.output.go_on(now);
@@ -142,6 +143,9 @@ impl ServerConn {
     }
 
     fn advance_body(&mut self, now: Instant) -> Option<Ready> {
+        if self.holds_body() {
+            return None;
+        }
         let Phase::Large(incoming) = &mut self.phase else {
             return None;
         };

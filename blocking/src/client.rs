@@ -122,7 +122,7 @@ impl Client {
     /// The value of `key`; `None` if the nodes asked have none.
     ///
     /// # Errors
-    /// [`Error`]; it takes at most 2.75 s.
+    /// [`Error`]; it takes at most 2 s.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, Error> {
         block_on(self.inner.get(key))
     }
@@ -155,7 +155,7 @@ impl Client {
     /// its own key.
     ///
     /// It never fails: if no node answers, or none takes the value, what was made is returned all the
-    /// same. Beside `make` it takes at most 2.75 s each to look up and to store.
+    /// same. Beside `make` it takes at most 2 s to look up and 2.75 s to store.
     pub fn get_or_insert_with<V: Into<Bytes>>(
         &self,
         key: impl AsRef<[u8]>,

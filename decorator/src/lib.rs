@@ -8,7 +8,7 @@
 //!   name types or fields, so give a function whose type changes its meaning another name, or its
 //!   `key` another part.
 //! - **Failures of the cache** never reach the caller: the function runs then, as it would without the attribute.
-//!   To look up and to store take 2.75 s each at the very most, where nodes that are known do not answer.
+//!   To look up takes 2 s at the very most, to store 2.75 s, where nodes that are known do not answer.
 //! - **One at a time**: in this process the function runs once per key at a time, and callers that come meanwhile
 //!   get the value. If that run is dropped, panics or gives an `Err` or `None`, the next caller's runs. It must
 //!   not call itself with the same key: it would wait for itself.

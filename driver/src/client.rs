@@ -219,7 +219,7 @@ impl<R: Runtime> Client<R> {
     /// The value of `key`; `None` if the nodes asked have none.
     ///
     /// # Errors
-    /// [`Error`]; it takes at most 2.75 s.
+    /// [`Error`]; it takes at most 2 s.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Bytes>, Error> {
         let op = Op {
             kind: Kind::Get,

@@ -15,8 +15,8 @@ impl<R: Runtime> Client<R> {
     /// must not ask for its own key.
     ///
     /// It never fails: if no node answers, or none takes the value, what was made is returned all the same.
-    /// Beside `make` it takes at most 2.75 s each to look up and to store; nothing is stored after a
-    /// look-up that failed.
+    /// Beside `make` it takes at most 2 s to look up and 2.75 s to store; nothing is stored after a look-up
+    /// that failed.
     pub async fn get_or_insert_with<V>(
         &self,
         key: impl AsRef<[u8]>,

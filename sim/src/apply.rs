@@ -184,6 +184,7 @@ impl World {
     ) -> u64 {
         let host = self.knobs.servers.len() + client;
         let op = self.model.begin(Operation {
+            kind,
             key,
             size,
             ttl,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use zerocache_proto::op::Kind;
 use zerocache_proto::{Rng, Version};
 
 /// An operation of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
+    pub(crate) kind: Kind,
     pub(crate) key: u32,
     pub(crate) size: u32,
     /// In seconds.

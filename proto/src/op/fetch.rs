@@ -6,7 +6,7 @@
 //!   +--- answer -----+------- answer -----+------- answer -------+--> Verdict <----------+
 //! ```
 //! A time-out, a failure, a 5xx and, for a read, a 404 lead to the next rung; a rung nobody stands on
-//! is skipped. No rung is entered after [`Fetch::TOTAL`].
+//! is skipped. No rung lasts beyond what the whole operation may take: [`Kind::budget`].
 
 use crate::cluster::{Peer, View};
 use crate::count::Count;
@@ -25,6 +25,19 @@ pub enum Kind {
     Put,
     /// Remove the value.
     Delete,
+}
+
+impl Kind {
+    /// The longest the whole operation takes: for a write, all rungs together. A read is to spare its
+    /// caller what is slower, so that if all others took all their time, a quarter of a second is left
+    /// for the last one.
+    #[must_use]
+    pub const fn budget(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Get => 2_000,
+            Self::Put | Self::Delete => 2_750,
+        })
+    }
 }
 
 /// A step of the ladder.
@@ -222,7 +235,8 @@ pub struct Fetch {
     turn: usize,
     kind: Kind,
     rng: Rng,
-    started: Instant,
+    /// When the whole operation is over.
+    over_at: Instant,
     /// The rung to try next.
     next: Option<Rung>,
     asked: u8,
@@ -240,9 +254,6 @@ struct Current {
 }
 
 impl Fetch {
-    /// The longest an operation takes.
-    pub const TOTAL: Duration = Duration::from_millis(2_750);
-
     /// An operation of `kind` that begins `now`, among the nodes of `view`. `turn` is one
     /// [`Turn::take`] an operation.
     #[must_use]
@@ -252,7 +263,7 @@ impl Fetch {
             turn,
             kind,
             rng,
-            started: now,
+            over_at: now + kind.budget(),
             next: Some(Rung::Local),
             asked: 0,
             current: None,
@@ -273,12 +284,11 @@ impl Fetch {
         let rung = self.next?;
         let peer = self.pick(rung)?;
         self.next = rung.next();
-        let last = self.started + Self::TOTAL;
         let attempt = Attempt {
             id: self.asked,
             rung,
             peer,
-            deadline: (now + rung.budget()).min(last),
+            deadline: (now + rung.budget()).min(self.over_at),
         };
         self.asked.grow(1);
         self.current = Some(Current {
@@ -367,7 +377,7 @@ impl Fetch {
 
     /// Moves on to a rung with somebody on it; ends the operation when there is none, or no time.
     fn skip_empty_rungs(&mut self, now: Instant) {
-        if now >= self.started + Self::TOTAL {
+        if now >= self.over_at {
             self.next = None;
         }
         while let Some(rung) = self.next.filter(|rung| !self.stands_on(*rung)) {

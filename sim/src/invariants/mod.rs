@@ -69,6 +69,8 @@ pub(crate) struct Watch {
 pub struct Timed {
     /// Whether it read; else it stored or removed.
     pub reads: bool,
+    /// Whether it read a value. A read that finds none has asked on all rungs.
+    pub found: bool,
     /// When it began, in nanoseconds from the beginning.
     pub begun: u64,
     /// How long it took, in nanoseconds.

@@ -1,6 +1,6 @@
 //! I4, I6, I8, I13, G16: what clients ask, and what they are answered.
 
-use zerocache_proto::op::{Rung, Verdict};
+use zerocache_proto::op::{Kind, Rung, Verdict};
 use zerocache_proto::{Duration, Failure};
 
 use super::Timed;
@@ -10,10 +10,8 @@ use crate::sniff::{Asked, What};
 use crate::swarm::{MS, SECOND};
 use crate::world::World;
 
-/// The longest an operation may take.
-///
 /// A clock that runs fast may show a nanosecond more when the timer that it set fires.
-const TOTAL: Duration = Duration::from_nanos(2_750_000_001);
+const ROUNDED: Duration = Duration::from_nanos(1);
 /// The longest a node may wait for its peers before it answers a write; a fast or slow clock is
 /// allowed for.
 const ACK_WAIT: u64 = 400 * MS + 25 * MS;
@@ -77,7 +75,8 @@ impl World {
         }
         if !matches!(done.verdict, Verdict::Unreachable(_)) {
             self.watch.timed.push(Timed {
-                reads: matches!(done.verdict, Verdict::Hit | Verdict::Miss),
+                reads: operation.kind == Kind::Get,
+                found: done.verdict == Verdict::Hit,
                 begun: operation.started,
                 took: now - operation.started,
             });
@@ -92,7 +91,7 @@ impl World {
                 done.op, done.verdict
             )
         });
-        if done.took > TOTAL {
+        if done.took > operation.kind.budget() + ROUNDED {
             let text = format!(
                 "operation {} of host {client} took {:?}: {operation:?}",
                 done.op, done.took

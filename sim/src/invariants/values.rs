@@ -1,7 +1,7 @@
 //! I4, I5: versions and lives of what nodes hold.
 
 use zerocache_proto::cache::{Shards as _, State};
-use zerocache_proto::{Version, op};
+use zerocache_proto::{Duration, Version, op};
 
 use super::Held;
 use crate::model::{Operation, writer};
@@ -74,13 +74,11 @@ impl World {
             return;
         };
         let remaining = record.expires.saturating_since(self.clock(from).mono);
-        let says = std::time::Duration::from_secs(expiry.into());
-        // A request waits for its connection, or is made again on another one; or for its process.
+        let says = Duration::from_secs(expiry.into());
         let woken = self.now < self.hosts[from].running_since + 2 * SECOND;
-        let waited = op::BEGUN_WITHIN + std::time::Duration::from_secs(1);
-        let late = says >= remaining + waited && !woken;
         // Evicted and come again, it may live on for the part of a second that was rounded up.
-        if (self.is_roomy(from) && says < remaining) || late {
+        let short = self.is_roomy(from) && is_too_short(says, remaining);
+        if short || (is_too_long(says, remaining) && !woken) {
             let text =
                 format!("host {from} says {says:?} to host {to} of what lives {remaining:?}");
             self.violate("I4", text);
@@ -155,5 +153,35 @@ impl World {
             );
             self.violate("I5", text);
         }
+    }
+}
+
+/// How long a request may have waited since it said that: for its connection, or it is made again on another
+/// one; and the part of a second that was rounded up.
+const WAITED: Duration = Duration::from_secs(op::BEGUN_WITHIN.as_secs() + 1);
+
+/// Whether a copy says too long a life of a record.
+fn is_too_long(says: Duration, remaining: Duration) -> bool {
+    says >= remaining + WAITED
+}
+
+/// Whether it says too short a one. What had as little left as the request may have waited has ended since:
+/// the record may be another copy of the same write, that was long under way and so lives on.
+fn is_too_short(says: Duration, remaining: Duration) -> bool {
+    says < remaining && says > WAITED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_says_the_life_of_its_record_or_of_one_that_ended_while_it_waited() {
+        let s = Duration::from_secs;
+        let ms = Duration::from_millis;
+        assert!(!is_too_short(s(12), ms(11_920)) && !is_too_long(s(12), ms(11_920)));
+        assert!(is_too_short(s(5), ms(5_001)));
+        assert!(!is_too_short(s(1), ms(11_920)), "ended, and come again");
+        assert!(is_too_long(s(6), s(2)) && !is_too_long(s(5), s(2)));
     }
 }

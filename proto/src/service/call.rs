@@ -342,6 +342,10 @@ fn page<S: Shards>(
     responder: Responder<'_>,
 ) -> Outcome {
     match known {
+        // Who has heard its goodbye, and then a request of before it, would take it up again.
+        Known::Ping if cx.stage == Stage::Leaving => {
+            plain(responder, Status::Unavailable, cx.stage.as_str())
+        }
         // Stock's body, to the byte.
         Known::Ping => plain(responder, Status::Ok, "pong"),
         Known::LocalInfo => cache_info(cx, responder, |stats| stats.local),

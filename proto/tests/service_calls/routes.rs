@@ -260,6 +260,9 @@ fn health_and_readiness_follow_the_nodes_life() {
         bench.stage = stage;
         assert_eq!(bench.ask("GET /healthz").0, 200);
         assert_eq!(bench.ask("GET /readyz").0, ready, "{stage:?}");
+        // Nobody is to take one up that has said goodbye.
+        let ping = if stage == Stage::Leaving { 503 } else { 200 };
+        assert_eq!(bench.ask("GET /ping").0, ping, "{stage:?}");
         assert_eq!(
             bench.put("/london/k", "v"),
             200,

@@ -41,6 +41,8 @@ pub struct Shard {
     digest: Digest,
     /// The newest tombstone that had to go before its time.
     forgotten: Option<Version>,
+    /// A write had no version but the one it got here.
+    stamped: bool,
 }
 
 impl Shard {
@@ -62,6 +64,7 @@ impl Shard {
             counters: Stats::default(),
             digest: Digest::new(),
             forgotten: None,
+            stamped: false,
         }
     }
 
@@ -230,6 +233,12 @@ impl Shard {
         })
     }
 
+    /// Whether any write was taken here first, and not as a copy.
+    #[must_use]
+    pub const fn has_stamped(&self) -> bool {
+        self.stamped
+    }
+
     /// Removes up to `budget` records whose life is over, and says how many. They are gone for
     /// every look-up anyway; this frees their memory.
     pub fn expire(&mut self, now: Now, budget: usize) -> usize {
@@ -325,6 +334,7 @@ impl Shard {
                 version
             }
             None => {
+                self.stamped = true;
                 let held = held.map(|held| held.meta.version());
                 self.clock.stamp(now.unix_ms, held)
             }

@@ -166,6 +166,13 @@ impl AntiEntropy {
         shards: &S,
         answer: Result<(u16, &[u8]), Failure>,
     ) {
+        if !self.schedule.has_compared() {
+            let mut written = false;
+            shards.for_each(|shard| written |= shard.has_stamped());
+            if written {
+                self.schedule.handle_written();
+            }
+        }
         if let Some(round) = self.round.as_mut().filter(|_| id == self.serial) {
             round.handle_answer(now, shards, answer);
         }

@@ -13,6 +13,8 @@
 //!   are all, ask one of them: once a death, since asking only takes.
 //! - One that no longer remembers which writes a peer has missed asks that peer as soon as it is there, and
 //!   tells it so: the peer then asks in turn.
+//! - One that had taken writes before it had ever compared may have known nobody to spread them to: it
+//!   tells so those it knows when it has compared, and those it meets within a minute.
 //! - Else it asks now and then, some peer of its region; every fifth time one of another region, so that a
 //!   region that was cut off finds to the others even if each node there was out of touch for too short
 //!   a time to notice.
@@ -36,6 +38,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const BACK: Duration = Duration::from_secs(2);
 /// So many nodes of a region ask after a death in another one, those with the least ids.
 const WITNESSES: usize = 8;
+/// So many are told that a node has taken writes before it knew them.
+const TOLD: usize = 32;
 /// A node that is ready and has found nobody for so long has nobody to be behind of.
 const ALONE: Duration = Duration::from_secs(5);
 /// How many nodes that have just begun themselves are asked by one that begins.
@@ -77,6 +81,9 @@ pub struct Schedule {
     state: State,
     /// Whether a round has ever been complete.
     compared: bool,
+    /// Until when those it meets missed writes of it: it had taken some before it had compared.
+    missed_until: Option<Instant>,
+    written: bool,
     ready: bool,
     /// When the next round is due; none before the node is ready, while one is under way, and after
     /// the end.
@@ -105,6 +112,8 @@ impl Schedule {
             rng: Rng::new(seed),
             state: State::Cold,
             compared: false,
+            missed_until: None,
+            written: false,
             ready: false,
             next: None,
             asked: None,
@@ -161,6 +170,8 @@ impl Schedule {
             self.back.insert(peer.id);
             let wait = self.rng.between(Duration::ZERO, BACK);
             self.hasten(now + wait);
+        } else if peer.capable && self.missed_until.is_some_and(|until| now < until) {
+            self.owe(now, peer.id);
         }
     }
 
@@ -188,6 +199,17 @@ impl Schedule {
         if self.owing.len() < MAX_AWAY && self.owing.insert(peer) {
             self.visit(now, peer);
         }
+    }
+
+    /// The node has taken writes, before it has ever compared.
+    pub const fn handle_written(&mut self) {
+        self.written = !self.compared;
+    }
+
+    /// Whether a round has ever been complete.
+    #[must_use]
+    pub const fn has_compared(&self) -> bool {
+        self.compared
     }
 
     /// This node has missed writes of `by`.
@@ -272,6 +294,12 @@ impl Schedule {
             }
         }
         self.compared = true;
+        if core::mem::take(&mut self.written) {
+            self.missed_until = Some(now + EVERY);
+            let known = self.view.peers().filter(|peer| peer.capable);
+            let known: Vec<_> = known.map(|peer| peer.id).take(TOLD).collect();
+            known.into_iter().for_each(|peer| self.owe(now, peer));
+        }
         self.state = State::Synced;
         self.tried.clear();
         let wait = match self.back.is_empty() && self.bereft.is_empty() {
@@ -306,6 +334,15 @@ impl Schedule {
         let fresh = |peer: &&Arc<Peer>| peer.capable && !self.tried.contains(&peer.id);
         let fresh: Vec<_> = there.filter(fresh).cloned().collect();
         self.rng.choose(&fresh).cloned()
+    }
+
+    /// The peer, which is there, is asked soon, and told that it has missed writes.
+    fn owe(&mut self, now: Instant, peer: NodeId) {
+        if self.owing.len() < TOLD && self.owing.insert(peer) {
+            self.back.insert(peer);
+            let wait = self.rng.between(Duration::ZERO, BACK);
+            self.hasten(now + wait);
+        }
     }
 
     /// The peer is asked soon; or as soon as it is there.

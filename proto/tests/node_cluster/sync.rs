@@ -265,3 +265,31 @@ fn what_no_queue_had_room_for_comes_as_soon_as_its_node_is_back() {
         assert_eq!(contents(&net, 1).len(), 100, "after {seconds} s");
     }
 }
+
+#[test]
+fn what_was_written_before_nodes_knew_each_other_is_everywhere_soon() {
+    let mut net = Net::with(&["london", "london", "paris", "paris"], forgetful);
+    for node in 0..4 {
+        net.cut_off(&[node]);
+        net.revive(node);
+    }
+    net.run(2 * SECOND);
+    net.ask(0, "PUT /london/a", "first");
+    net.ask(2, "PUT /paris/b", "first");
+    net.run(2 * SECOND);
+    net.ask(3, "PUT /paris/a", "second");
+    net.heal();
+    net.run(30 * SECOND);
+    for node in 0..4 {
+        assert_eq!(
+            net.get(node, "/london/a").as_deref(),
+            Some("second"),
+            "{node}"
+        );
+        assert_eq!(
+            net.get(node, "/london/b").as_deref(),
+            Some("first"),
+            "{node}"
+        );
+    }
+}

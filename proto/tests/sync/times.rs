@@ -292,3 +292,40 @@ fn one_that_has_missed_writes_is_asked_as_soon_as_it_is_there() {
         assert!(asked == 9 && waits <= 2 * SECOND, "{asked} after {waits:?}");
     }
 }
+
+#[test]
+fn one_that_had_written_before_it_compared_tells_those_it_knows_and_meets() {
+    for seed in 0..50 {
+        let mut world = World::ready(view(&[1, 2], &[("paris", &[3, 100])]), seed);
+        world.next();
+        world.schedule.handle_written();
+        world.end(Verdict::Complete, true);
+        let owes = |world: &World, id| world.schedule.owes(NodeId::from_bits(id)).is_some();
+        assert!([1, 2, 3].iter().all(|id| owes(&world, *id)) && !owes(&world, 100));
+        for _ in 0..3 {
+            let (asked, waits) = world.next().expect("a round");
+            assert!(
+                owes(&world, asked) && waits <= 3 * SECOND,
+                "{asked}, {waits:?}"
+            );
+            world.end(Verdict::Equal, true);
+            assert!(!owes(&world, asked));
+        }
+        // One it meets soon afterwards, and one it meets later.
+        let met = peer(4, "london", true);
+        world.schedule.handle_up(world.now, &met);
+        assert!(owes(&world, 4));
+        let later = world.now + 60 * SECOND;
+        world.schedule.handle_up(later, &peer(5, "london", true));
+        assert!(!owes(&world, 5));
+    }
+    // Who begins with nothing owes nothing.
+    let mut world = World::ready(view(&[1, 2], &[]), 1);
+    world.next();
+    world.end(Verdict::Complete, true);
+    world.schedule.handle_written();
+    world
+        .schedule
+        .handle_up(world.now, &peer(4, "london", true));
+    assert_eq!(world.schedule.owes(NodeId::from_bits(4)), None);
+}

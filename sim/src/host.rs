@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use zerocache_proto::cluster::View;
 use zerocache_proto::node::{Config, ConnId, Input, Node, Output};
 use zerocache_proto::{Failure, Instant, NodeId, Now, Region, Rng};
@@ -114,7 +115,7 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) enum Happening {
     Accepted(u64),
-    Bytes(ConnId, Vec<u8>),
+    Bytes(ConnId, Bytes),
     Closed(ConnId),
     Connected(u64),
     Failed(u64, Failure),

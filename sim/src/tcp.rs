@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use zerocache_proto::Failure;
 use zerocache_proto::node::{ConnId, Input};
 
@@ -90,7 +91,7 @@ pub(crate) struct Pipe {
 enum Segment {
     /// The handshake is over: the other process can accept.
     Open,
-    Data(Vec<u8>),
+    Data(Bytes),
     Fin,
 }
 
@@ -216,7 +217,7 @@ impl World {
             let bytes = process.write_buf(name);
             let room = SOCKET.saturating_sub(pipe.waiting);
             pipe.blocked = room == 0 && !bytes.is_empty();
-            let bytes = bytes[..bytes.len().min(room)].to_vec();
+            let bytes = Bytes::copy_from_slice(&bytes[..bytes.len().min(room)]);
             if bytes.is_empty() {
                 return;
             }
@@ -265,27 +266,26 @@ impl World {
         }
     }
 
-    fn send(&mut self, id: u64, way: usize, bytes: Vec<u8>) {
+    fn send(&mut self, id: u64, way: usize, mut bytes: Bytes) {
         self.trace.bytes(&bytes);
         self.sniff(id, way, &bytes);
         let Some(host) = self.conns.get(id).map(|conn| conn.ends[way].host) else {
             return;
         };
-        let len = bytes.len() as u64;
-        let pieces = (len / self.knobs.segment.max(1)).min(PIECES);
-        if pieces == 0 {
-            return self.queue(id, way, Segment::Data(bytes), len);
-        }
-        let mut rest = bytes.as_slice();
+        let pieces = (bytes.len() as u64 / self.knobs.segment.max(1)).min(PIECES);
         for _ in 0..pieces {
-            let cut = self.hosts[host].rng.below(rest.len());
-            let (piece, left) = rest.split_at(cut);
+            let cut = self.hosts[host].rng.below(bytes.len());
+            let piece = bytes.split_to(cut);
             if !piece.is_empty() {
-                self.queue(id, way, Segment::Data(piece.to_vec()), piece.len() as u64);
+                self.queue_data(id, way, piece);
             }
-            rest = left;
         }
-        self.queue(id, way, Segment::Data(rest.to_vec()), rest.len() as u64);
+        self.queue_data(id, way, bytes);
+    }
+
+    fn queue_data(&mut self, id: u64, way: usize, bytes: Bytes) {
+        let len = bytes.len() as u64;
+        self.queue(id, way, Segment::Data(bytes), len);
     }
 
     fn lookup(&self, host: usize, name: ConnId) -> Option<(u64, usize)> {
@@ -399,7 +399,7 @@ impl World {
             }
             Segment::Open => Happening::Accepted(id),
             Segment::Data(bytes) => Happening::Bytes(name, bytes),
-            Segment::Fin => Happening::Bytes(name, Vec::new()),
+            Segment::Fin => Happening::Bytes(name, Bytes::new()),
         };
         self.happen(far.host, far.incarnation, what);
     }
@@ -571,7 +571,8 @@ impl World {
         };
         let mut pipes = [Pipe::default(), Pipe::default()];
         let step = if pace > 0 { 1 } else { bytes.len().max(1) };
-        let segments = bytes.chunks(step).map(|part| Segment::Data(part.to_vec()));
+        let segments = bytes.chunks(step);
+        let segments = segments.map(|part| Segment::Data(Bytes::copy_from_slice(part)));
         let mut at = self.now;
         pipes[0].queue.push_back((at, Segment::Open));
         for segment in segments {

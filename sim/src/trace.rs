@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// Words of a long message that are hashed side by side.
+const LANES: usize = 8;
+
 /// The hash of a run so far, and its last events in words if they are wanted.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -56,8 +59,20 @@ impl Trace {
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.word(bytes.len() as u64);
-        let words = bytes.chunks_exact(8);
+        let lines = bytes.chunks_exact(8 * LANES);
+        let words = lines.remainder().chunks_exact(8);
         let rest = words.remainder();
+        if bytes.len() >= 8 * LANES {
+            // Side by side: each step of one waits for the last.
+            let mut lanes: [u64; LANES] = std::array::from_fn(|lane| self.hash ^ lane as u64);
+            for line in lines {
+                let words = line.chunks_exact(8).filter_map(<[u8]>::first_chunk);
+                for (lane, word) in lanes.iter_mut().zip(words) {
+                    *lane = mix(*lane, u64::from_be_bytes(*word));
+                }
+            }
+            lanes.into_iter().for_each(|lane| self.word(lane));
+        }
         for word in words.filter_map(<[u8]>::first_chunk) {
             self.word(u64::from_be_bytes(*word));
         }

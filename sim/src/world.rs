@@ -383,7 +383,7 @@ impl World {
                     ConnId::Out(_) => None,
                 };
                 self.note(index, 7, || format!("{name:?} gets {}", text(&bytes)));
-                let (conn, bytes) = (name, bytes.as_slice());
+                let (conn, bytes) = (name, &bytes[..]);
                 self.input(index, Input::Received { conn, bytes });
                 if let Some(asked) = whole {
                     self.hosts[index].gets += u64::from(asked.what == What::Get);

@@ -316,9 +316,15 @@ impl Mdns {
         if datagram.multicast && misses() {
             link.take_hint(now, &mut self.common);
         }
+        // Few questions are to this node and want it; it is a look at all instances.
+        let zone = self.common.zone.as_ref();
+        let mut questions = query.questions.iter().filter(|q| q.unicast_response);
+        let direct =
+            questions.any(|q| zone.is_some_and(|zone| !zone.answers(&q.qname, q.qtype).is_empty()));
+        let at_home = || self.browser.cache.is_home(datagram.interface, source);
         let asker = Asker {
             on_link,
-            crowded: neighbour || self.browser.cache.is_home(datagram.interface, source),
+            crowded: neighbour || (direct && at_home()),
         };
         link.answer(
             now,

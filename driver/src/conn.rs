@@ -266,6 +266,17 @@ impl<R: Runtime> Conn<R> {
     fn carry_out(&mut self, now: Now, outcome: Outcome) {
         match outcome {
             Outcome::Answered => {}
+            Outcome::Pinged { hello, missing } => {
+                let from = self.from.ip();
+                self.node.membership.with(|cluster, now| {
+                    if let Some(hello) = hello {
+                        cluster.handle_hello(now, from, hello.as_bytes());
+                    }
+                    if !missing.is_empty() {
+                        cluster.handle_missing(now, from, &missing);
+                    }
+                });
+            }
             Outcome::Spread { write, reply } => self.spread(now, write, reply),
             Outcome::Page(page) => {
                 let reply = page.reply(&self.node.facts());

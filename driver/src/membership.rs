@@ -297,9 +297,15 @@ impl<R: Runtime> Task<R> {
                 token,
                 addr,
                 deadline,
+                hello,
+                missing,
+                lasting,
             } => self.work.push(Box::pin(async move {
-                let request = Pong::request(addr);
-                let answer = pool.exchange(addr, request, deadline, usize::MAX).await;
+                let request = Pong::request(addr, hello.as_deref(), &missing);
+                let answer = match lasting {
+                    true => pool.exchange(addr, request, deadline, usize::MAX).await,
+                    false => pool.exchange_in_passing(addr, request, deadline).await,
+                };
                 let pong =
                     answer
                         .map_err(|lost| lost.failure)

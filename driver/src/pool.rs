@@ -100,10 +100,31 @@ impl<R: Runtime> Pool<R> {
         deadline: Instant,
         at_once: usize,
     ) -> Result<Answer, Lost> {
+        self.run(addr, request, deadline, at_once, true).await
+    }
+
+    /// As [`exchange`](Self::exchange), but a connection that had to be made for it is closed after it.
+    pub(crate) async fn exchange_in_passing(
+        &self,
+        addr: SocketAddr,
+        request: Outgoing,
+        deadline: Instant,
+    ) -> Result<Answer, Lost> {
+        self.run(addr, request, deadline, usize::MAX, false).await
+    }
+
+    async fn run(
+        &self,
+        addr: SocketAddr,
+        request: Outgoing,
+        deadline: Instant,
+        at_once: usize,
+        keeps: bool,
+    ) -> Result<Answer, Lost> {
         let phase = Progress::default();
         let mut alarm = self.alarm();
         let begun_by = deadline.min(self.shared.clock.mono() + op::BEGUN_WITHIN);
-        let mut work = pin!(self.attempt(addr, request, begun_by, at_once, &phase));
+        let mut work = pin!(self.attempt(addr, request, begun_by, at_once, keeps, &phase));
         poll_fn(|cx| {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(result);
@@ -146,6 +167,7 @@ impl<R: Runtime> Pool<R> {
         request: Outgoing,
         begun_by: Instant,
         at_once: usize,
+        keeps: bool,
         phase: &Progress,
     ) -> Result<Answer, Failure> {
         let mut slot = Slot::take(&self.shared, addr, at_once).await?;
@@ -170,6 +192,9 @@ impl<R: Runtime> Pool<R> {
         let result = self
             .talk(&mut slot, stream, conn, request, begun_by, phase)
             .await;
+        if !keeps {
+            slot.idle = None;
+        }
         result.map_err(|broken| broken.failure)
     }
 

@@ -299,6 +299,7 @@ impl World {
                     token,
                     addr,
                     deadline,
+                    ..
                 } => (token, Asked::Ping(addr), Some(deadline)),
                 Action::Members {
                     token,

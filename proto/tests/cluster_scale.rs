@@ -20,18 +20,18 @@ fn region(n: usize) -> Region {
 
 fn peer(n: usize) -> Peer {
     let addr = SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 6789));
-    Peer::at(region(n), addr)
+    Peer::at(region(0), addr)
 }
 
 /// A peer says hello, or with port 0 goodbye; whoever is pinged answers.
-fn hello(cluster: &mut Cluster, n: usize, port: u16) {
+fn hello(cluster: &mut Cluster, now: Instant, n: usize, port: u16) {
     let peer = peer(n);
     let text = format!("{} {} {port}", peer.id, peer.region);
-    cluster.handle_hello(NOW, peer.addr.ip(), text.as_bytes());
+    cluster.handle_hello(now, peer.addr.ip(), text.as_bytes());
     while let Some(action) = cluster.poll_action() {
-        if let Action::Ping { token, .. } = action {
-            let pong = Pong::new(Duration::from_millis(1), Some(peer.id));
-            cluster.handle_pong(NOW, token, Ok(pong));
+        if let Action::Ping { token, addr, .. } = action {
+            let pong = Pong::new(Duration::from_millis(1), Some(Peer::at(region(0), addr).id));
+            cluster.handle_pong(now, token, Ok(pong));
         }
     }
     while cluster.poll_event().is_some() {}
@@ -43,13 +43,16 @@ fn views(peers: usize) -> AllocationInfo {
     let mut cluster = Cluster::new(NOW, Config::node(region(0), me), 1);
     cluster.announce(NOW);
     for n in 0..peers {
-        hello(&mut cluster, n, 6789);
+        hello(&mut cluster, NOW, n, 6789);
     }
+    // Views do not follow each other at once.
+    let soon = |views| NOW + Duration::from_millis(10).saturating_mul(views);
+    cluster.handle_timeout(soon(1));
     assert_eq!(cluster.view().peers().count(), peers);
     let before = cluster.view().generation;
     let spent = measure(|| {
-        hello(&mut cluster, 1, 0);
-        hello(&mut cluster, 1, 6789);
+        hello(&mut cluster, soon(2), 1, 0);
+        hello(&mut cluster, soon(3), 1, 6789);
     });
     assert_eq!(cluster.view().generation, before + 2);
     assert_eq!(cluster.view().peers().count(), peers);

@@ -233,7 +233,13 @@ impl Client {
                 token,
                 addr,
                 deadline,
-            } => (addr, Pong::request(addr), Purpose::Ping(token), deadline),
+                hello,
+                missing,
+                ..
+            } => {
+                let request = Pong::request(addr, hello.as_deref(), &missing);
+                (addr, request, Purpose::Ping(token), deadline)
+            }
             Action::Members {
                 token,
                 addr,

@@ -12,6 +12,8 @@ const REGIONS: [&str; 8] = [
     "london", "paris", "oslo", "rome", "tokyo", "lima", "perth", "accra",
 ];
 const NOW: Instant = Instant::from_millis(1);
+/// Views of very many peers do not follow each other sooner.
+const VIEW_SPACING: Duration = Duration::from_millis(10);
 
 /// One of many nodes, in eight regions by turns.
 pub(crate) fn peer(n: usize) -> Peer {
@@ -23,13 +25,20 @@ fn addr(n: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 6789))
 }
 
+/// One of many nodes of one region.
+fn neighbour(addr: SocketAddr) -> Peer {
+    Peer::at(Region::new(REGIONS[0]).expect("a name"), addr)
+}
+
 /// A peer leaves and is back: two views, one without it. `count` views in all.
 pub(crate) fn views(count: usize, peers: usize) {
     let mut lan = Lan::new(peers);
     let before = lan.cluster.view().generation;
     for n in 0..count / 2 {
-        lan.hello(n % peers, 0);
-        lan.hello(n % peers, 6789);
+        for port in [0, 6789] {
+            lan.now = lan.now + VIEW_SPACING;
+            lan.hello(n % peers, port);
+        }
     }
     let views = lan.cluster.view().generation - before;
     assert_eq!(views, count as u64);
@@ -72,6 +81,7 @@ pub(crate) fn fanouts(count: usize, peers: usize) {
 /// A node, and all others answering at once.
 struct Lan {
     cluster: Cluster,
+    now: Instant,
 }
 
 impl Lan {
@@ -80,31 +90,33 @@ impl Lan {
         let config = Config::node(region, SocketAddr::from(([10, 1, 0, 1], 6789)));
         let mut lan = Self {
             cluster: Cluster::new(NOW, config, 1),
+            now: NOW,
         };
         lan.cluster.announce(NOW);
         for n in 0..peers {
             lan.hello(n, 6789);
         }
+        lan.now = NOW + VIEW_SPACING;
+        lan.cluster.handle_timeout(lan.now);
         assert_eq!(lan.cluster.view().peers().count(), peers);
         lan
     }
 
     /// A peer says who it is, or with port 0 goodbye.
     fn hello(&mut self, n: usize, port: u16) {
-        let peer = peer(n);
+        let peer = neighbour(addr(n));
         let hello = format!("{} {} {port}", peer.id, peer.region);
         self.cluster
-            .handle_hello(NOW, peer.addr.ip(), hello.as_bytes());
+            .handle_hello(self.now, peer.addr.ip(), hello.as_bytes());
         while let Some(action) = self.cluster.poll_action() {
             match action {
                 Action::Ping { token, addr, .. } => {
-                    assert_eq!(addr, peer.addr);
-                    let pong = Pong::new(Duration::from_millis(1), Some(peer.id));
-                    self.cluster.handle_pong(NOW, token, Ok(pong));
+                    let pong = Pong::new(Duration::from_millis(1), Some(neighbour(addr).id));
+                    self.cluster.handle_pong(self.now, token, Ok(pong));
                 }
                 Action::Members { token, .. } => {
                     self.cluster
-                        .handle_members(NOW, token, Err(Failure::Refused));
+                        .handle_members(self.now, token, Err(Failure::Refused));
                 }
                 Action::Resolve { .. } | Action::Datagram(_) => {}
             }

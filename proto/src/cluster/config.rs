@@ -36,8 +36,15 @@ pub(super) const FAR: Duration = Duration::from_millis(150);
 /// How often a routable peer is pinged, unless requests measure it anyway, give or take a tenth: one
 /// that falls silent is missed after two seconds, and out [`FAILING_FOR`] later.
 pub const PING_EVERY: Duration = Duration::from_millis(1_750);
-/// Pings are spread so that no more than one leaves in this time, however many peers there are.
-pub(super) const PING_SPACING: Duration = Duration::from_millis(8);
+/// So many peers are all pinged that often. Each further one makes the pause longer for all, so that
+/// however many they are, no more than five pings leave in a second; what one of them finds out, it
+/// passes on (see `rumours`).
+pub(super) const PINGED_OFTEN: usize = 16;
+pub(super) const PING_SPACING: Duration = Duration::from_millis(200);
+/// A client, whom nobody tells, pings more: no more than one in this time.
+pub(super) const CLIENT_SPACING: Duration = Duration::from_millis(8);
+/// From this pause on, a connection made for a ping is closed after it.
+pub(super) const RARE: Duration = Duration::from_secs(15);
 /// A peer that has failed for this long is out.
 pub const FAILING_FOR: Duration = Duration::from_secs(3);
 /// The pause between two pings of a peer in doubt.
@@ -62,13 +69,27 @@ pub const POLL_EVERY: Duration = Duration::from_secs(10);
 pub(super) const POLL_AGAIN: Duration = Duration::from_secs(5);
 /// The pause after a static peer's first answer; it doubles up to [`POLL_EVERY`].
 pub(super) const POLL_FIRST: Duration = Duration::from_millis(250);
+/// Peers known for which they are read so often; of more, more rarely.
+pub(super) const PEERS_A_POLL: usize = 128;
 /// How long such an exchange may take.
 pub(super) const POLL_DEADLINE: Duration = Duration::from_secs(1);
 /// How many peers beside the seeds are asked each time.
 pub(super) const POLL_OTHERS: usize = 2;
+/// The most peers kept of each other region: a write needs one, and some to fall back on.
+pub const SAMPLE: usize = 16;
+/// The fewest kept of each, if there are so many.
+const SAMPLE_OF_MANY: usize = 4;
+/// How many are kept of all other regions together, if that is no fewer than the fewest of each.
+const SAMPLES: usize = 128;
 /// How many routable nodes of another region are few: a node makes itself known to no more of them
-/// by itself, the others hear of it as members come round.
+/// by itself, the others hear of it as members come round. With very many peers fewer are.
 pub(super) const FEW: usize = 8;
+pub(super) const FEW_OF_MANY: usize = 2;
+/// How long a peer of another region that is known by hearsay waits for its first ping if there are
+/// others: better ones may be told of meanwhile.
+pub(super) const SECOND_THOUGHT: Duration = Duration::from_secs(1);
+/// One peer of another region is exchanged for one that chance prefers no more often than this.
+pub(super) const DRIFT: Duration = Duration::from_secs(2);
 /// How long a peer told by another node is kept without being told again.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often a static peer's name is resolved.
@@ -83,10 +104,22 @@ pub(super) const GOODBYE_CHECK: Duration = Duration::from_secs(1);
 pub(super) const DEPARTED_FOR: Duration = Duration::from_secs(30);
 /// New latencies alone are published no more often than this.
 pub(super) const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// With very many peers no view follows another one sooner than this.
+pub(super) const VIEW_SPACING: Duration = Duration::from_millis(10);
 /// A node that could not announce itself by mDNS is ready without it after this time.
 pub(super) const READY_WITHOUT_MDNS: Duration = Duration::from_secs(5);
 /// How long telling static peers goodbye may take.
 pub(super) const LEAVE_DEADLINE: Duration = Duration::from_millis(300);
+
+/// How many peers are kept of each of so many other regions.
+#[must_use]
+pub const fn sample(regions: usize) -> usize {
+    match SAMPLES.checked_div(regions) {
+        Some(of_each) if of_each < SAMPLE_OF_MANY => SAMPLE_OF_MANY,
+        Some(of_each) if of_each < SAMPLE => of_each,
+        _ => SAMPLE,
+    }
+}
 
 /// What a node or a client starts with.
 #[derive(Clone, Debug)]

@@ -2,11 +2,13 @@
 
 use super::config::StaticPeer;
 use super::peer::Peer;
+use super::rumours;
 use super::view::View;
 use crate::http::{Options, Outgoing};
 use crate::{Duration, Failure, Instant, NodeId, mdns};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 /// Something the driver should do, and report on by the method named.
@@ -22,6 +24,12 @@ pub enum Action {
         addr: SocketAddr,
         /// When it counts as failed.
         deadline: Instant,
+        /// The value of the request's `Zc-Node` header, if it is to have one.
+        hello: Option<String>,
+        /// Whom to tell of, by [`Pong::request`]: nodes that this one misses.
+        missing: Vec<NodeId>,
+        /// Whether a connection made for it is worth keeping: not if the next ping comes in a long time.
+        lasting: bool,
     },
     /// `GET /_zc/1/members`: [`Cluster::handle_members`](super::Cluster::handle_members).
     Members {
@@ -117,10 +125,15 @@ impl Pong {
         Self { rtt, node }
     }
 
-    /// `GET /ping`, whose answer [`read`](Self::read) judges.
+    /// `GET /ping`, whose answer [`read`](Self::read) judges; it tells who asks, and of nodes that
+    /// are missed, if it is to.
     #[must_use]
-    pub fn request(addr: SocketAddr) -> Outgoing {
-        Outgoing::path(addr, "/ping", &Options::default())
+    pub fn request(addr: SocketAddr, hello: Option<&str>, missing: &[NodeId]) -> Outgoing {
+        let options = Options {
+            node: hello,
+            ..Options::default()
+        };
+        Outgoing::path(addr, &rumours::path(missing), &options)
     }
 
     /// Judges the answer to `GET /ping`: a node's is 200 and `pong`, an innocent bystander's is not.

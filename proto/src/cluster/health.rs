@@ -10,6 +10,7 @@
 //! table may not put it out (the last of its region, or too many at once).
 
 use super::config::{BACKOFF, FAILING_FOR, RECHECK};
+use super::table::swing;
 use crate::{Duration, Failure, Instant, Rng};
 
 /// How a peer does.
@@ -134,7 +135,7 @@ impl Health {
     /// How long after a ping's end the next one is due; `healthy` of a peer that is well.
     pub(super) fn pause(&self, healthy: Duration, rng: &mut Rng) -> Duration {
         match self.state {
-            State::Healthy => rng.jitter(healthy, 10),
+            State::Healthy => rng.jitter(healthy, swing(healthy)),
             State::Suspect if self.overdue => rng.jitter(Duration::from_secs(1), 20),
             State::Suspect if self.failures <= 1 => Duration::ZERO,
             State::Suspect => RECHECK,
@@ -142,8 +143,7 @@ impl Health {
                 let (min, max) = BACKOFF;
                 let doublings = self.failures.saturating_sub(1).min(6);
                 let wait = min.saturating_mul(1 << doublings);
-                // Of very many, none is pinged more often than those that answer.
-                rng.jitter(wait, 20).clamp(min, max.max(healthy))
+                rng.jitter(wait, 20).clamp(min, max)
             }
         }
     }

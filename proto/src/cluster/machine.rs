@@ -1,13 +1,14 @@
 //! The machine as its driver sees it.
 
 use super::config::{
-    Config, LEASE, LEAVE_DEADLINE, MAX_MEMBERS, MAX_PINGS, Me, POLL_EVERY, READY_WITHOUT_MDNS,
+    Config, LEAVE_DEADLINE, MAX_MEMBERS, MAX_PINGS, Me, POLL_EVERY, READY_WITHOUT_MDNS,
 };
 use super::event::{Action, Event, Outcome, Pong};
 use super::members;
 use super::mourning::Mourning;
 use super::peer::{Entry, Peer, PeerInfo, Source};
 use super::probe::{Exchange, Exchanges};
+use super::rumours::MAX_MISSING;
 use super::seeds::Seeds;
 use super::table::Table;
 use super::view::View;
@@ -40,6 +41,7 @@ pub struct Cluster {
     pub(super) events: VecDeque<Event>,
     pub(super) view: Arc<View>,
     pub(super) view_changed: bool,
+    pub(super) published_at: Instant,
     /// When latencies alone may next be published.
     pub(super) remeasure_at: Instant,
     pub(super) stage: Stage,
@@ -88,6 +90,7 @@ impl Cluster {
             actions: VecDeque::new(),
             events: VecDeque::new(),
             view_changed: false,
+            published_at: Instant::ORIGIN,
             remeasure_at: now,
             stage: Stage::New,
             rng,
@@ -337,10 +340,24 @@ impl Cluster {
                     capable: true,
                 };
                 if members::plausible(addr, source) {
-                    self.observe(now, peer, Source::Hello, now + LEASE, false);
+                    let until = now + self.table.lease();
+                    self.observe(now, peer, Source::Hello, until, false);
                 }
             }
             None => {}
+        }
+        self.settle(now);
+    }
+
+    /// Who asked for `/ping` from `source` has told that it misses these, of which [`MAX_MISSING`] are
+    /// read. Peers known here are pinged soon, and a few other nodes told; of others they are only told if
+    /// a node [has shown](Self::has_shown) to be at `source`.
+    pub fn handle_missing(&mut self, now: Instant, source: IpAddr, ids: &[NodeId]) {
+        let (shown, own) = (self.has_shown(source), self.id());
+        for id in ids.iter().take(MAX_MISSING) {
+            if Some(*id) != own && (shown || self.knows(*id)) {
+                self.table.hear_missing(now, *id);
+            }
         }
         self.settle(now);
     }
@@ -398,10 +415,11 @@ impl Cluster {
         let seeds = self.seeds.poll_timeout().filter(|_| polls);
         let others = Some(self.others_at).filter(|_| polls);
         let latencies = self.table.remeasured.then_some(self.remeasure_at);
+        let view = self.may_publish().filter(|_| self.table.dirty);
         let table = self.table.poll_timeout();
         let mourning = self.mourning.poll_timeout();
         [
-            mdns, exchange, own, seeds, others, latencies, table, mourning,
+            mdns, exchange, own, seeds, others, latencies, view, table, mourning,
         ]
         .into_iter()
         .flatten()

@@ -21,6 +21,8 @@ mod mourning;
 mod peer;
 mod probe;
 mod rank;
+mod rumours;
+mod sample;
 mod seeds;
 mod table;
 mod trial;
@@ -30,10 +32,12 @@ mod work;
 pub use config::{
     Config, FAILING_FOR, FAR_PING_DEADLINE, InvalidStaticPeer, LEASE, MAX_EVENTS, MAX_MEMBERS,
     MAX_MEMBERS_BODY, MAX_PEERS, MAX_PINGS, MAX_POLLS, MAX_REGIONS, MAX_SEED_ADDRS, MAX_SEEDS, Me,
-    PING_DEADLINE, PING_EVERY, POLL_EVERY, RESOLVE_EVERY, StaticPeer,
+    PING_DEADLINE, PING_EVERY, POLL_EVERY, RESOLVE_EVERY, SAMPLE, StaticPeer, sample,
 };
 pub use event::{Action, Down, Event, Outcome, Pong, members_body, members_request};
 pub use health::State;
 pub use machine::Cluster;
 pub use peer::{Peer, PeerInfo, Source};
+pub use rumours::MAX_MISSING;
+pub(crate) use rumours::missing;
 pub use view::{RegionView, View};

@@ -125,6 +125,10 @@ pub(super) struct Entry {
     pub(super) ping: Option<(u64, Instant)>,
     /// A ping was due and found no room.
     pub(super) queued: bool,
+    /// It is to be pinged though it has just been heard.
+    pub(super) urgent: bool,
+    /// Who is missed, to be told it by its next ping.
+    pub(super) news: Vec<NodeId>,
     /// When the last ping left.
     pub(super) pinged: Option<Instant>,
     /// When it last answered anything.
@@ -149,6 +153,8 @@ impl Entry {
             ping_at: now,
             ping: None,
             queued: false,
+            urgent: false,
+            news: Vec::new(),
             pinged: None,
             heard: None,
             goodbye: None,
@@ -196,12 +202,17 @@ impl Entry {
     }
 
     /// It has just shown who it is: what rests on word of mouth holds for another while.
-    pub(super) fn renew(&mut self, now: Instant) {
+    pub(super) fn renew(&mut self, until: Instant) {
         for source in [Source::Static, Source::Learned, Source::Hello] {
-            if let Some(until) = self.lease(source) {
-                self.hold(source, until.max(now + super::config::LEASE));
+            if let Some(held) = self.lease(source) {
+                self.hold(source, held.max(until));
             }
         }
+    }
+
+    /// Whether it is one of ours that is known by hearsay alone, and so may not know of this node.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.peer.capable && self.sources().eq([Source::Learned])
     }
 
     pub(super) fn routable(&self) -> bool {

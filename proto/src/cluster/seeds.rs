@@ -193,15 +193,21 @@ impl Seeds {
         target.stock
     }
 
-    /// A node of ours answered there; returns the id of the stock node that was thought to be there.
-    pub(super) fn handle_members(&mut self, now: Instant, addr: SocketAddr) -> Option<NodeId> {
+    /// A node of ours answered there, and is to be asked as often as this; returns the id of the stock
+    /// node that was thought to be there.
+    pub(super) fn handle_members(
+        &mut self,
+        now: Instant,
+        addr: SocketAddr,
+        every: Duration,
+    ) -> Option<NodeId> {
         let target = self.targets.get_mut(&addr)?;
         target.failures = 0;
         // Nodes that join at the same time are not in each other's first answers: ask soon again, and
         // less and less often.
-        let wait = POLL_FIRST.saturating_mul(1 << target.answers.min(6));
+        let wait = POLL_FIRST.saturating_mul(1 << target.answers.min(10));
         target.answers = target.answers.saturating_add(1);
-        let next = now + self.rng.jitter(wait.min(POLL_EVERY), 20);
+        let next = now + self.rng.jitter(wait.min(every), 20);
         let stock = target.stock.take();
         self.again(addr, next);
         stock

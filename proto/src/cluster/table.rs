@@ -1,12 +1,15 @@
 //! The peer table: one row a node id, merged from all sources; who is believed, who is put out.
 
 use super::config::{
-    DEPARTED_FOR, FAR, FAR_PING_DEADLINE, FEW, GOODBYE_CHECK, HASTE, LEASE, MAX_PEERS, MAX_PINGS,
-    MAX_REGIONS, PING_AT_LEAST, PING_DEADLINE, PING_EVERY, PING_SPACING, RECHECK,
+    CLIENT_SPACING, DEPARTED_FOR, FAR, FAR_PING_DEADLINE, FEW, FEW_OF_MANY, GOODBYE_CHECK, HASTE,
+    LEASE, MAX_PEERS, MAX_PINGS, PING_AT_LEAST, PING_DEADLINE, PING_EVERY, PING_SPACING,
+    PINGED_OFTEN, RARE, RECHECK, SECOND_THOUGHT,
 };
 use super::event::Down;
 use super::health::State;
 use super::peer::{Entry, Observation, Peer, Rival, Source};
+use super::rumours::Rumours;
+use super::sample::Regions;
 use crate::count::Count;
 use crate::{Duration, Failure, Instant, NodeId, Region, Rng};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +36,12 @@ pub(super) struct Round {
     pub(super) rival: Option<SocketAddr>,
     /// How long it may take.
     pub(super) patience: Duration,
+    /// Whom the peer is told to be missed.
+    pub(super) missing: Vec<NodeId>,
+    /// Whether the peer, of which others have told, is to be told of this node in turn.
+    pub(super) greets: bool,
+    /// Whether a connection made for it is worth keeping.
+    pub(super) lasting: bool,
 }
 
 #[derive(Debug)]
@@ -42,6 +51,11 @@ pub(super) struct Table {
     pub(super) node: bool,
     pub(super) rng: Rng,
     pub(super) entries: BTreeMap<NodeId, Entry>,
+    /// The rows by region, and which of another one stay.
+    pub(super) regions: Regions,
+    pub(super) rumours: Rumours,
+    /// How many rows are of peers that have answered.
+    pub(super) proven: usize,
     /// One entry a row: when it has work.
     pub(super) timers: BTreeSet<(Instant, NodeId)>,
     /// Rows whose ping is due: routable ones, new ones, the rest.
@@ -58,7 +72,12 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(own: Region, node: bool, rng: Rng) -> Self {
+        // Its own, so that it shifts no draw of the others.
+        let order = rng.clone().next_u64();
         Self {
+            regions: Regions::new(own.clone(), order),
+            rumours: Rumours::default(),
+            proven: 0,
             own,
             node,
             rng,
@@ -73,7 +92,7 @@ impl Table {
         }
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.values()
     }
 
@@ -89,9 +108,7 @@ impl Table {
     }
 
     pub(super) fn holder(&self, addr: SocketAddr) -> Option<NodeId> {
-        self.entries()
-            .find(|entry| entry.peer.addr == addr)
-            .map(|entry| entry.peer.id)
+        self.regions.at(addr).next()
     }
 
     pub(super) fn poll_change(&mut self) -> Option<Change> {
@@ -110,7 +127,7 @@ impl Table {
         } else if self.departed.get(&id).is_some_and(|until| *until > now) {
             return;
         }
-        let fits = self.has_room_for(&seen.peer.region);
+        let fits = self.regions.may_have(&seen.peer.region);
         let Some(entry) = self.entries.get_mut(&id) else {
             if fits {
                 self.insert(now, seen);
@@ -134,12 +151,14 @@ impl Table {
             let capable = seen.peer.capable || (entry.peer.capable && !seen.certain);
             if region != entry.peer.region || capable != entry.peer.capable {
                 let Peer { id, addr, .. } = *entry.peer;
-                entry.peer = Arc::new(Peer {
+                let peer = Arc::new(Peer {
                     id,
                     region,
                     addr,
                     capable,
                 });
+                self.regions.replace(&entry.peer, &peer);
+                entry.peer = peer;
                 self.dirty |= entry.routable();
             }
             if seen.source.first_hand() {
@@ -181,25 +200,17 @@ impl Table {
         Self::hasten(now, entry);
     }
 
-    /// Whether the region is known, or one more may be.
-    fn has_room_for(&self, region: &Region) -> bool {
-        let regions = || self.entries().map(|entry| &entry.peer.region);
-        *region == self.own
-            || regions().any(|known| known == region)
-            || regions()
-                .filter(|known| **known != self.own)
-                .collect::<BTreeSet<_>>()
-                .len()
-                < MAX_REGIONS - 1
-    }
-
     /// Whether no more than a few routable peers of the region are known.
     pub(super) fn sees_few_of(&self, region: &Region) -> bool {
-        let there = |entry: &&Entry| entry.routable() && entry.peer.region == *region;
-        self.entries().filter(there).take(FEW + 1).count() <= FEW
+        let few = if self.is_crowded() { FEW_OF_MANY } else { FEW };
+        let there = self.regions.of(region).filter_map(|id| self.entry(id));
+        there.filter(|entry| entry.routable()).nth(few).is_none()
     }
 
     fn insert(&mut self, now: Instant, seen: Observation) {
+        if !self.is_wanted(now, &seen) {
+            return;
+        }
         if self.entries.len() >= MAX_PEERS && !self.evict(now) {
             let needed = seen.peer.region == self.own;
             if !(needed && self.displace(now)) {
@@ -208,7 +219,13 @@ impl Table {
         }
         self.serial.grow(1);
         let id = seen.peer.id;
-        self.entries.insert(id, Entry::new(now, self.serial, seen));
+        self.regions.add(&seen.peer);
+        let waits = self.may_wait(&seen);
+        let mut entry = Entry::new(now, self.serial, seen);
+        if waits {
+            entry.ping_at = now + self.rng.jitter(SECOND_THOUGHT, 20);
+        }
+        self.entries.insert(id, entry);
         self.reschedule(id);
     }
 
@@ -258,9 +275,10 @@ impl Table {
 
     /// Multicast DNS no longer vouches for a peer. One that answers is kept for a while on its own word.
     pub(super) fn doubt(&mut self, now: Instant, id: NodeId) {
+        let lease = self.lease();
         if let Some(entry) = self.entries.get_mut(&id) {
             if entry.health.state() == State::Healthy && entry.lease(Source::Learned).is_none() {
-                entry.hold(Source::Learned, now + LEASE);
+                entry.hold(Source::Learned, now + lease);
             }
             self.release(now, id, Source::Mdns);
         }
@@ -293,6 +311,7 @@ impl Table {
         let Some(entry) = self.entries.remove(&id) else {
             return;
         };
+        self.regions.remove(&entry.peer);
         if let Some(at) = entry.wake {
             self.timers.remove(&(at, id));
         }
@@ -307,6 +326,7 @@ impl Table {
                 .push_back(Change::Down(entry.peer.clone(), why));
         }
         if entry.heard.is_some() {
+            self.proven.shrink(1);
             self.changes.push_back(Change::Gone(entry.peer));
         }
     }
@@ -346,10 +366,15 @@ impl Table {
         let quiet = entry.health.state() == State::Healthy
             && entry.rival.is_none()
             && entry.goodbye.is_none()
+            && !entry.urgent
+            && entry.next_lapse().is_none_or(|lapse| lapse > now + every)
             && entry
                 .pinged
                 .is_some_and(|pinged| pinged + PING_AT_LEAST.max(every) > now);
-        let measured = entry.heard.map(|heard| heard + self.rng.jitter(every, 10));
+        let swing = swing(every);
+        let measured = entry
+            .heard
+            .map(|heard| heard + self.rng.jitter(every, swing));
         match measured.filter(|next| quiet && *next > now) {
             Some(next) => entry.ping_at = next,
             None => {
@@ -358,6 +383,7 @@ impl Table {
                 let [routable, fresh, rest] = &mut self.waiting;
                 match entry.goodbye {
                     Some(_) => routable.push_front(id),
+                    None if entry.urgent => routable.push_front(id),
                     None if entry.routable() => routable.push_back(id),
                     None if new => fresh.push_back(id),
                     None => rest.push_back(id),
@@ -366,15 +392,33 @@ impl Table {
         }
     }
 
-    /// Pings are stretched when there are very many peers.
+    /// How often a peer that is well is pinged: less and less often beyond some number of them.
     pub(super) fn ping_every(&self) -> Duration {
-        let peers = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        PING_EVERY.max(PING_SPACING.saturating_mul(peers))
+        // Made-up names are not among them.
+        let times = |peers| u32::try_from(peers).unwrap_or(u32::MAX);
+        if self.node {
+            let more = times(self.proven.saturating_sub(PINGED_OFTEN));
+            PING_EVERY.saturating_add(PING_SPACING.saturating_mul(more))
+        } else {
+            PING_EVERY.max(CLIENT_SPACING.saturating_mul(times(self.proven)))
+        }
+    }
+
+    /// Whether there are more peers than can be pinged often.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.entries.len() > PINGED_OFTEN
+    }
+
+    /// How long a peer is kept on another node's word, or its own: no ping's answer that would renew
+    /// it comes later.
+    pub(super) fn lease(&self) -> Duration {
+        LEASE.max(self.ping_every().saturating_mul(6))
     }
 
     /// The next ping due, with so many under way; the caller starts it and says so by
     /// [`started`](Self::started). However many names are made up, there is room for those that answer.
     pub(super) fn next_round(&mut self, under_way: usize) -> Option<Round> {
+        let (crowded, lasting) = (self.is_crowded(), self.ping_every() < RARE);
         let shares = [MAX_PINGS, MAX_PINGS * 3 / 4, MAX_PINGS / 2];
         let mut open = self.waiting.iter_mut().zip(shares);
         let id = open.find_map(|(waiting, share)| {
@@ -384,6 +428,9 @@ impl Table {
         })?;
         let entry = self.entries.get_mut(&id)?;
         entry.queued = false;
+        let missing = core::mem::take(&mut entry.news);
+        let new = entry.is_stranger() && entry.heard.is_none();
+        let greets = crowded && new && entry.peer.region == self.own;
         let rival = entry.rival.as_ref().map(|rival| rival.peer.addr);
         // One that has not answered in a short time yet may answer in a longer one.
         let far = match entry.srtt.value() {
@@ -399,6 +446,9 @@ impl Table {
             } else {
                 PING_DEADLINE
             },
+            missing,
+            greets,
+            lasting,
         })
     }
 
@@ -406,6 +456,7 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.ping = Some((token, now));
             entry.pinged = Some(now);
+            entry.urgent = false;
             if let Some(held) = &mut entry.rival {
                 held.token = rival;
             }
@@ -433,4 +484,10 @@ impl Table {
         entry.wake = wake;
         self.timers.extend(wake.map(|at| (at, id)));
     }
+}
+
+/// By how much pauses of this length differ, in percent: where they are long, so much that the pings of
+/// all peers do not come at once for ever because they once did.
+pub(super) fn swing(every: Duration) -> u32 {
+    if every > PING_EVERY { 100 } else { 10 }
 }

@@ -6,6 +6,7 @@ use super::health::{Health, State};
 use super::peer::{Entry, Peer, Proof, Source};
 use super::rank::Smoothed;
 use super::table::{Change, Table};
+use crate::count::Count as _;
 use crate::{Duration, Failure, Instant, NodeId, Point};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -96,22 +97,29 @@ impl Table {
     }
 
     fn answered(&mut self, now: Instant, id: NodeId, since: Instant, rtt: Duration, proof: Proof) {
-        let every = self.ping_every();
+        let (every, lease) = (self.ping_every(), self.lease());
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         entry.srtt.add(rtt);
-        entry.heard = Some(now);
+        if entry.heard.replace(now).is_none() {
+            self.proven.grow(1);
+        }
         self.remeasured = true;
         if entry.health.overdue() {
             self.dirty = true;
             self.changes
                 .push_back(Change::Recovered(entry.peer.clone()));
         }
+        let returns = entry.health.overdue() || entry.health.state() == State::Out;
         let back = entry.health.succeed();
         entry.ping_at = now + entry.health.pause(every, &mut self.rng);
         if self.rng.hits(Point::ProbeEarly) {
             entry.ping_at = now + Duration::from_millis(10);
+        }
+        entry.urgent = !entry.news.is_empty();
+        if entry.urgent {
+            entry.ping_at = now;
         }
         // An answer to a ping sent before a goodbye was heard says nothing about it.
         match entry
@@ -122,7 +130,7 @@ impl Table {
             None => entry.goodbye = None,
         }
         if proof == Proof::Named {
-            entry.renew(now);
+            entry.renew(now + lease);
             if !entry.peer.capable {
                 entry.peer = Arc::new(Peer {
                     capable: true,
@@ -131,10 +139,15 @@ impl Table {
                 self.dirty |= !back;
             }
         }
+        if returns {
+            self.hope_for_kin(now, id);
+        }
         if back && self.settle_address(now, id, proof) {
             self.dirty = true;
-            let peer = self.entries.get(&id).map(|entry| entry.peer.clone());
-            self.changes.extend(peer.map(Change::Up));
+            if let Some(peer) = self.entries.get(&id).map(|entry| entry.peer.clone()) {
+                self.changes.push_back(Change::Up(peer.clone()));
+                self.exchange(now, &peer.region);
+            }
         }
     }
 
@@ -145,10 +158,9 @@ impl Table {
             return false;
         };
         let (addr, serial, hearsay) = (entry.peer.addr, entry.serial, entry.hearsay);
-        let shares = |other: &&Entry| other.peer.addr == addr && other.peer.id != id;
-        let rest: Vec<(NodeId, bool)> = self
-            .entries()
-            .filter(shares)
+        let others = self.regions.at(addr).filter(|other| *other != id);
+        let rest: Vec<(NodeId, bool)> = others
+            .filter_map(|other| self.entry(other))
             .map(|other| {
                 let newer = other.serial > serial || hearsay;
                 (
@@ -197,7 +209,14 @@ impl Table {
         if ping || fresh {
             entry.ping_at = now + pause;
         }
-        if ping && entry.health.state() == State::Suspect {
+        let (failures, suspect) = (
+            entry.health.failures(),
+            entry.health.state() == State::Suspect,
+        );
+        if suspect {
+            self.miss(now, id, failures);
+        }
+        if ping && suspect {
             self.judge_health(now, id, failure);
         }
     }
@@ -226,7 +245,7 @@ impl Table {
 
     /// Whether routing can do without the peer: not if it is the last of its region, nor if so many fail
     /// at once that the fault is more likely here.
-    fn may_go(&self, now: Instant, id: NodeId) -> bool {
+    fn may_go(&mut self, now: Instant, id: NodeId) -> bool {
         let Some(entry) = self.entries.get(&id) else {
             return false;
         };
@@ -250,6 +269,9 @@ impl Table {
         let answering = self.entries().filter(|e| heard(e)).count();
         let most = failing > answering && failing.saturating_add(answering) >= QUORUM;
         let all = answering == 0 && self.entries().filter(|e| e.routable()).count() >= QUORUM;
+        if most || all {
+            self.ask_around(now, since, failing);
+        }
         !(most || all)
     }
 
@@ -290,6 +312,7 @@ impl Table {
         }
         let was_routable = entry.routable();
         let old = core::mem::replace(&mut entry.peer, rival.peer);
+        self.regions.replace(&old, &entry.peer);
         entry.also = None;
         for source in Source::ALL {
             entry.release(source);

@@ -1,8 +1,8 @@
 //! The machine at work: what answers mean, what has become due, what is published.
 
 use super::config::{
-    LEASE, MAX_EVENTS, MAX_PEERS, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS, PUBLISH_EVERY,
-    RESOLVE_DEADLINE,
+    MAX_EVENTS, MAX_PEERS, PEERS_A_POLL, POLL_DEADLINE, POLL_EVERY, POLL_OTHERS, PUBLISH_EVERY,
+    RESOLVE_DEADLINE, VIEW_SPACING,
 };
 use super::event::{Action, Event};
 use super::machine::{Cluster, Stage};
@@ -13,7 +13,7 @@ use super::table::Change;
 use super::view::View;
 use super::{members, rank};
 use crate::mdns::{self, Mdns};
-use crate::{Failure, Instant, NodeId, Point};
+use crate::{Duration, Failure, Instant, NodeId, Point};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -52,9 +52,10 @@ impl Cluster {
         };
         let id = first.id;
         self.learn(now, addr, Source::Static, first, others);
+        let poll_every = self.poll_every();
         if let Some(stock) = self
             .seeds
-            .handle_members(now, addr)
+            .handle_members(now, addr, poll_every)
             .filter(|stock| *stock != id)
         {
             self.table.release(now, stock, Source::Static);
@@ -91,7 +92,7 @@ impl Cluster {
         first: Peer,
         others: impl Iterator<Item = Peer>,
     ) {
-        let until = now + LEASE;
+        let until = now + self.table.lease();
         // The node may tell its address, or only know that it was asked at a right one. While the one it
         // is known at answers, that one does; else the two are tried in turn.
         let known = self
@@ -200,10 +201,13 @@ impl Cluster {
     /// A node known by hearsay alone may not know this one: nobody else tells it soon. Of another
     /// region, a few that do are enough: each is answered with a list of all members.
     fn meet(&mut self, peer: &Peer) {
-        let hearsay = |entry: &Entry| entry.sources().eq([Source::Learned]);
-        let stranger = peer.capable && self.table.entry(peer.id).is_some_and(hearsay);
+        let stranger = self.table.entry(peer.id).is_some_and(Entry::is_stranger);
         let greets = self.me.is_some() && !self.rng.hits(Point::StrangerUngreeted);
-        let wanted = peer.region == self.own || self.table.sees_few_of(&peer.region);
+        // Where there are many, the ping has greeted it already.
+        let wanted = match peer.region == self.own {
+            true => !self.table.is_crowded(),
+            false => self.table.sees_few_of(&peer.region),
+        };
         if greets && stranger && wanted && self.strangers.len() < MAX_PEERS {
             self.strangers.push_back(peer.addr);
         }
@@ -273,17 +277,21 @@ impl Cluster {
     fn ping(&mut self, now: Instant) {
         while let Some(round) = self.table.next_round(self.exchanges.pings()) {
             let deadline = now + round.patience;
-            let mut ask = |addr| {
+            let hello = self.hello().filter(|_| round.greets && self.listening());
+            let mut ask = |addr, hello, missing| {
                 let token = self.exchanges.begin(Exchange::Ping(round.id), deadline);
                 self.actions.push_back(Action::Ping {
                     token,
                     addr,
                     deadline,
+                    hello,
+                    missing,
+                    lasting: round.lasting,
                 });
                 token
             };
-            let token = ask(round.addr);
-            let rival = round.rival.map(ask);
+            let token = ask(round.addr, hello, round.missing);
+            let rival = round.rival.map(|addr| ask(addr, None, Vec::new()));
             self.table.started(now, round.id, token, rival);
         }
     }
@@ -311,7 +319,11 @@ impl Cluster {
             return;
         }
         let soon = self.rng.hits(Point::PollSoon);
-        let wait = if soon { PUBLISH_EVERY } else { POLL_EVERY };
+        let wait = if soon {
+            PUBLISH_EVERY
+        } else {
+            self.poll_every()
+        };
         self.others_at = now + self.rng.jitter(wait, 20);
         let able = |entry: &&Entry| entry.routable() && entry.peer.capable;
         let mut able: Vec<SocketAddr> = self
@@ -326,6 +338,12 @@ impl Cluster {
                 self.ask_members(now, Exchange::Poll(addr), addr);
             }
         }
+    }
+
+    /// How often another peer's members are read: the longer the lists, the less often.
+    pub(super) fn poll_every(&self) -> Duration {
+        let peers = self.table.entries().len() / PEERS_A_POLL;
+        POLL_EVERY.saturating_mul(u32::try_from(peers.saturating_add(1)).unwrap_or(u32::MAX))
     }
 
     fn listening(&self) -> bool {
@@ -345,10 +363,18 @@ impl Cluster {
         });
     }
 
+    /// When the next view may be published, if not at once: of very many peers that come at the same
+    /// time each would make a view of all the others.
+    pub(super) fn may_publish(&self) -> Option<Instant> {
+        let waits = self.table.is_crowded();
+        waits.then(|| self.published_at + VIEW_SPACING)
+    }
+
     /// Publishes a view if the routable peers have changed, or, now and then, their latencies.
     fn publish(&mut self, now: Instant) {
         let latencies = self.table.remeasured && now >= self.remeasure_at;
-        if !self.table.dirty && !latencies {
+        let dirty = self.table.dirty && self.may_publish().is_none_or(|at| at <= now);
+        if !dirty && !latencies {
             return;
         }
         let routable = self.table.routable();
@@ -375,6 +401,7 @@ impl Cluster {
             });
             self.view_changed = true;
         }
+        self.published_at = now;
         self.table.dirty = false;
         self.table.remeasured = false;
         self.remeasure_at = now + PUBLISH_EVERY;

@@ -22,7 +22,11 @@ const MAX_IDLE: usize = 4;
 /// Whom an answer is for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    Ping(u64),
+    Ping {
+        token: u64,
+        /// Whether a connection made for it is kept.
+        lasting: bool,
+    },
     Members(u64),
     Copy {
         spread: u64,
@@ -70,6 +74,12 @@ impl Exchange {
     /// Until when its request must have begun to be written.
     fn begun_by(&self) -> Instant {
         self.order.deadline.min(self.started + op::BEGUN_WITHIN)
+    }
+
+    /// Whether its connection was made for it, and is of no use after it.
+    const fn is_passing(&self) -> bool {
+        let rare = matches!(self.order.purpose, Purpose::Ping { lasting: false, .. });
+        rare && !self.reused
     }
 }
 
@@ -176,7 +186,8 @@ impl Exchanges {
         let exchange = outbound.exchange.take();
         let addr = outbound.addr;
         let idle = self.idle.entry(addr).or_default();
-        let keeps = outbound.http.is_reusable() && idle.len() < MAX_IDLE;
+        let passing = exchange.as_ref().is_some_and(Exchange::is_passing);
+        let keeps = outbound.http.is_reusable() && idle.len() < MAX_IDLE && !passing;
         if keeps && !self.buggify.hits(Point::IdleClosed) {
             // However many peers there are, those that wait hold no buffers.
             outbound.http.release();
@@ -225,11 +236,14 @@ impl Node {
                 token,
                 addr,
                 deadline,
+                hello,
+                missing,
+                lasting,
             } => Order {
                 addr,
-                request: Pong::request(addr),
+                request: Pong::request(addr, hello.as_deref(), &missing),
                 deadline,
-                purpose: Purpose::Ping(token),
+                purpose: Purpose::Ping { token, lasting },
             },
             Action::Members {
                 token,
@@ -362,7 +376,7 @@ impl Node {
     ) {
         let mono = now.mono;
         match purpose {
-            Purpose::Ping(token) => {
+            Purpose::Ping { token, .. } => {
                 let pong = result.and_then(|(answer, rtt)| {
                     Pong::read(rtt, answer.status, &answer.body, answer.node)
                 });

@@ -185,6 +185,17 @@ impl Node {
     fn carry_out(&mut self, now: Now, conn: u64, outcome: Outcome) {
         let reply = match outcome {
             Outcome::Answered => return,
+            Outcome::Pinged { hello, missing } => {
+                if let Some(from) = self.inbound.get(&conn).map(|inbound| inbound.from.ip()) {
+                    if let Some(hello) = hello {
+                        self.cluster.handle_hello(now.mono, from, hello.as_bytes());
+                    }
+                    if !missing.is_empty() {
+                        self.cluster.handle_missing(now.mono, from, &missing);
+                    }
+                }
+                return;
+            }
             Outcome::Spread { write, reply } => {
                 let waiting = reply.map(|_| conn);
                 if let Some(inbound) = self.inbound.get_mut(&conn) {

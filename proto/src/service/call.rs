@@ -10,10 +10,10 @@ use super::pages::info;
 use super::route::{Known, Refusal, Route};
 use super::{Change, Page, Stage, Write};
 use crate::cache::{Asked, CacheStats, NewRecord, NewValue, Refused, Shards, Stats};
-use crate::cluster::View;
+use crate::cluster::{View, missing};
 use crate::http::{Body, ContentType, Method, Query, Request, Responder, Status, Target};
 use crate::op::{Ack, Scope};
-use crate::{Duration, Instant, Now, Region, Version, sync};
+use crate::{Duration, Instant, NodeId, Now, Region, Version, sync};
 
 /// Longest `Zc-Node` header passed on, in bytes: id, region and port need no more.
 const MAX_HELLO: usize = 128;
@@ -72,6 +72,14 @@ pub enum Outcome {
     LookUp {
         /// The decoded key.
         key: Box<[u8]>,
+    },
+    /// Tell the cluster what came with a ping, which is answered.
+    Pinged {
+        /// What the node that asked said of itself, for
+        /// [`handle_hello`](crate::cluster::Cluster::handle_hello).
+        hello: Option<String>,
+        /// Whom it misses, for [`handle_missing`](crate::cluster::Cluster::handle_missing).
+        missing: Box<[NodeId]>,
     },
     /// Answer with the cluster's list of members: the responder is deferred.
     Members {
@@ -347,7 +355,17 @@ fn page<S: Shards>(
             plain(responder, Status::Unavailable, cx.stage.as_str())
         }
         // Stock's body, to the byte.
-        Known::Ping => plain(responder, Status::Ok, "pong"),
+        Known::Ping => {
+            let missing = request.query.map(missing).unwrap_or_default();
+            let hello = hello(request);
+            match plain(responder, Status::Ok, "pong") {
+                Outcome::Answered if hello.is_some() || !missing.is_empty() => Outcome::Pinged {
+                    hello,
+                    missing: missing.into(),
+                },
+                outcome => outcome,
+            }
+        }
         Known::LocalInfo => cache_info(cx, responder, |stats| stats.local),
         Known::RemoteInfo => cache_info(cx, responder, |stats| stats.remote),
         Known::Health => plain(responder, Status::Ok, "ok\n"),

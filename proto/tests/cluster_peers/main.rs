@@ -2,6 +2,7 @@
 
 #[path = "../checked/mod.rs"]
 mod checked;
+mod crowd;
 mod health;
 mod lan;
 mod seeds;

@@ -4,7 +4,8 @@
 use crate::world::{Mode, World, addr, client_config, id, ms, node_config, region};
 use zerocache_proto::NodeId;
 use zerocache_proto::cluster::{
-    Down, Event, LEASE, MAX_PEERS, MAX_PINGS, MAX_REGIONS, Source, State, StaticPeer,
+    Down, Event, LEASE, MAX_PEERS, MAX_PINGS, MAX_REGIONS, PeerInfo, SAMPLE, Source, State,
+    StaticPeer,
 };
 
 fn seed(n: u16) -> StaticPeer {
@@ -303,17 +304,18 @@ fn peers_are_bounded_and_the_proven_ones_stay() {
 fn a_full_table_has_room_for_the_own_region() {
     let mut world = World::new(node_config("london"));
     for n in 1..=1_024 {
-        world.join(n, if n <= 1_000 { "paris" } else { "rome" }, ms(1));
+        let other = format!("region-{}", n % 252);
+        world.join(n, if n <= 1_008 { &other } else { "london" }, ms(1));
     }
     world.run(ms(10_000));
     assert_eq!(world.routed().len(), MAX_PEERS);
-    world.join(2_000, "paris", ms(1));
+    world.join(2_000, "region-7", ms(1));
     world.join(2_001, "london", ms(1));
     world.run(ms(1_000));
     let routed = world.routed();
     assert!(routed.contains(&2_001) && !routed.contains(&2_000));
     // The newest of the region that most are known of went, and nobody else.
-    assert!(!routed.contains(&1_000) && routed.contains(&1_024));
+    assert!(!routed.contains(&1_008) && routed.contains(&1_007));
     assert_eq!(routed.len(), MAX_PEERS);
 }
 
@@ -342,13 +344,14 @@ fn a_thousand_peers_are_bounded_work() {
         );
     }
     world.run(ms(3_000));
-    assert_eq!(world.routed().len(), 1_000);
+    assert_eq!(world.routed().len(), 333 + 2 * SAMPLE);
     assert!(world.most_in_flight <= MAX_PINGS);
     world.forget_history();
     world.run(ms(60_000));
     let a_second = world.pings.len() / 60;
-    assert!((80..=160).contains(&a_second), "{a_second} pings a second");
-    assert!((1..=1_000).all(|n| world.state(n) == Some(State::Healthy)));
+    assert!((2..=6).contains(&a_second), "{a_second} pings a second");
+    let well = |info: PeerInfo| info.health == State::Healthy;
+    assert!(world.cluster.peers().all(well));
     assert!(world.polls.len() < 20, "{} polls", world.polls.len());
     let views = world
         .events

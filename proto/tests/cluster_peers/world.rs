@@ -63,6 +63,10 @@ pub(crate) struct World {
     pub(crate) events: VecDeque<(Instant, Event)>,
     /// When which address was pinged.
     pub(crate) pings: Vec<(Instant, SocketAddr)>,
+    /// Who was greeted by a ping.
+    pub(crate) greeted: Vec<SocketAddr>,
+    /// Who was told, and whom the cluster misses.
+    pub(crate) told: Vec<(Instant, SocketAddr, NodeId)>,
     /// When which address was asked for its members, and with what hello.
     pub(crate) polls: Vec<(Instant, SocketAddr, Option<String>)>,
     pub(crate) in_flight: usize,
@@ -105,6 +109,8 @@ impl World {
             names: BTreeMap::new(),
             events: VecDeque::new(),
             pings: Vec::new(),
+            greeted: Vec::new(),
+            told: Vec::new(),
             polls: Vec::new(),
             in_flight: 0,
             most_in_flight: 0,
@@ -214,7 +220,13 @@ impl World {
                     token,
                     addr,
                     deadline,
+                    hello,
+                    missing,
+                    ..
                 } => {
+                    self.greeted.extend(hello.map(|_| addr));
+                    self.told
+                        .extend(missing.iter().map(|id| (self.now, addr, *id)));
                     self.pings.push((self.now, addr));
                     self.in_flight += 1;
                     self.most_in_flight = self.most_in_flight.max(self.in_flight);
@@ -317,6 +329,8 @@ impl World {
     pub(crate) fn forget_history(&mut self) {
         self.events.clear();
         self.pings.clear();
+        self.greeted.clear();
+        self.told.clear();
         self.polls.clear();
     }
 }

@@ -4,6 +4,7 @@ mod burial;
 #[path = "../checked/mod.rs"]
 mod checked;
 mod cluster;
+mod crowd;
 mod edges;
 mod net;
 mod recovery;

@@ -58,7 +58,7 @@ proptest! {
             let line = format!("{method} {target}");
             let (outcome, answer) = bench.send(&line, fields, b"value");
             let deferred = match &outcome {
-                Outcome::Answered => false,
+                Outcome::Answered | Outcome::Pinged { .. } => false,
                 Outcome::Spread { write, reply } => {
                     prop_assert!(peers && (write.scope.local || write.scope.remote), "{}", line);
                     prop_assert!(matches!(method, "PUT" | "DELETE"));

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use zerocache_proto::NodeId;
+use zerocache_proto::cluster::{self, View};
 
 use super::manners::Talk;
-use crate::host::Process;
+use crate::host::{Host, Process};
 use crate::sniff::{Asked, What};
 use crate::swarm::SECOND;
 use crate::world::World;
@@ -140,7 +141,8 @@ impl World {
             };
             let sees: BTreeSet<_> = view.peers().map(|peer| (peer.id, peer.addr)).collect();
             let own = |node: &&(NodeId, SocketAddr)| node.1 != host.addr;
-            let misses: Vec<_> = live.difference(&sees).filter(own).collect();
+            let wanted = |node: &&(NodeId, SocketAddr)| self.is_wanted(host, view, node.1);
+            let misses: Vec<_> = live.difference(&sees).filter(own).filter(wanted).collect();
             let dreams: Vec<_> = sees.difference(&live).collect();
             if !(misses.is_empty() && dreams.is_empty()) {
                 strangers.push(format!(
@@ -151,6 +153,17 @@ impl World {
             }
         }
         strangers
+    }
+
+    /// Whether a host must see a node it does not see: one of its region, or of another region of which
+    /// it could see more.
+    fn is_wanted(&self, host: &Host, view: &View, node: SocketAddr) -> bool {
+        let Some(node) = self.hosts.iter().find(|host| host.addr == node) else {
+            return false;
+        };
+        let there = view.regions.iter().find(|there| there.name == node.name);
+        let seen = there.map_or(0, |there| there.peers.len());
+        node.name == host.name || seen < cluster::sample(view.regions.len())
     }
 
     /// Who sees whom: pairs of hosts.
@@ -173,9 +186,21 @@ impl World {
     pub(crate) fn pairs(&self) -> BTreeSet<(usize, usize)> {
         let all = || 0..self.hosts.len();
         let up = |host: &usize| self.hosts[*host].is_up() && !self.hosts[*host].leaving;
+        let sees = |view: &View, node: usize| {
+            let mut peers = view.peers();
+            peers.any(|peer| peer.addr == self.hosts[node].addr)
+        };
+        let due = move |host: usize, node: usize| {
+            let view = self.hosts[host].view();
+            view.is_none_or(|view| {
+                let wanted = self.is_wanted(&self.hosts[host], view, self.hosts[node].addr);
+                wanted || sees(view, node)
+            })
+        };
         let nodes = |host: usize| {
             all()
                 .filter(move |node| *node != host && self.hosts[*node].is_serving())
+                .filter(move |node| due(host, *node))
                 .map(move |node| (host, node))
         };
         all().filter(up).flat_map(nodes).collect()

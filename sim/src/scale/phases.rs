@@ -6,7 +6,6 @@ use super::traffic::{Tally, Topic, Totals, Traffic};
 use super::watch::{STAGES, Watch};
 use super::world::{Event, World};
 use crate::swarm::{MS, SECOND};
-use zerocache_proto::cluster::MAX_PEERS;
 
 /// Nodes that join one by one, and nodes that die while nothing is asked.
 const TURNS: usize = 3;
@@ -154,12 +153,9 @@ impl<'a> Run<'a> {
             self.world.post(START, Event::Start(client));
         }
         self.pass(START);
-        let wants = if nodes <= MAX_PEERS { STAGES } else { 2 };
         self.until(LIMIT, |world| {
             let watch = &world.watch;
-            watch.complete[..wants]
-                .iter()
-                .all(|complete| *complete == nodes)
+            watch.complete.iter().all(|complete| *complete == nodes)
         });
         [
             self.report.cold_region_us,

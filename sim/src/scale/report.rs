@@ -128,7 +128,7 @@ impl Report {
         );
         list.time(
             "cold_all_us",
-            "each node routes to all others after",
+            "and to as many of each other region as it keeps after",
             self.cold_all_us,
         );
         list.tally(

@@ -14,8 +14,9 @@ pub(super) enum Topic {
 impl Topic {
     /// What a request asks for; `None` if the bytes begin none.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let starts: [(&[u8], Self); 6] = [
+        let starts: [(&[u8], Self); 7] = [
             (b"GET /ping ", Self::Ping),
+            (b"GET /ping?", Self::Ping),
             (b"GET /_zc/1/members ", Self::Members),
             (b"GET /_zc/1/", Self::Sync),
             (b"GET ", Self::Get),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zerocache_proto::cache::Shards as _;
-use zerocache_proto::cluster::View;
+use zerocache_proto::cluster::{View, sample};
 use zerocache_proto::op::Verdict;
 use zerocache_proto::{NodeId, Region};
 
@@ -13,7 +13,8 @@ use super::world::World;
 use crate::client::Done;
 use crate::host::Process;
 
-/// What a node can know of the others: all of its region, a node of each other region, all.
+/// What a node can know of the others: all of its region, a node of each other region, as many of each
+/// other region as it keeps.
 pub(super) const STAGES: usize = 3;
 
 /// What a client asks for: to store a key, to read it at once, to read it from another region.
@@ -153,10 +154,14 @@ impl Watch {
 
     fn expects(&self, region: usize) -> [usize; STAGES] {
         let inhabited = self.live.iter().filter(|live| **live > 0).count();
+        let home = self.live[region].saturating_sub(1);
+        let most = sample(inhabited.saturating_sub(1));
+        let kept = |there: usize| self.live[there].min(most);
+        let elsewhere = (0..self.live.len()).filter(|there| *there != region);
         [
-            self.live[region].saturating_sub(1),
+            home,
             inhabited.saturating_sub(1),
-            self.living().saturating_sub(1),
+            home + elsewhere.map(kept).sum::<usize>(),
         ]
     }
 }
@@ -224,7 +229,13 @@ impl World {
         if self.hosts[index].seen.generation == Some(view.generation) {
             return;
         }
-        let elsewhere: usize = view.regions.iter().map(|region| region.peers.len()).sum();
+        // One more than it keeps may be on trial.
+        let most = sample(view.regions.len());
+        let kept = view
+            .regions
+            .iter()
+            .map(|region| region.peers.len().min(most));
+        let elsewhere: usize = kept.sum();
         let now = self.now;
         for death in &mut self.watch.deaths {
             if death.since.contains_key(&index) && !routes(view, &death.region, death.id) {

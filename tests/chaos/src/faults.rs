@@ -6,21 +6,24 @@ use std::time::{Duration, Instant};
 
 use zerocache_interop::{Failure, Outcome, eventually, same};
 
-use crate::cluster::{CONVERGED, Cluster, Ledger};
-use crate::load::Load;
-use crate::report::Row;
+use crate::cluster::{CONVERGED, Cluster, Ledger, Victim};
+use crate::load::{Load, rate};
+use crate::node::Node;
+use crate::report::{Row, SLACK};
 use crate::rogue::Decoy;
+use crate::slow;
 
 /// A peer that does not answer is out this long after the first request that failed.
 const BY_REQUESTS: Duration = Duration::from_secs(3);
 /// And this long after its death if nobody has any request but pings.
 const BY_PINGS: Duration = Duration::from_secs(5);
+/// What a node had promised is at all others so long after its death: it is out by then, and nodes have
+/// compared.
+const KEPT: Duration = Duration::from_secs(10);
 /// Detection is waited for this long; whether it took too long is told by the row.
 const DETECTED: Duration = Duration::from_secs(30);
-/// Where requests are sent: the first node of each region, which is never a victim.
-const SEATS: [usize; 3] = [0, 3, 6];
 /// A third of the nodes: the last one of each region.
-const THIRD: [usize; 3] = [2, 5, 8];
+const THIRD: [Victim; 3] = [Victim::Ours(2), Victim::Ours(5), Victim::Ours(8)];
 
 /// How nodes are struck.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,13 @@ pub(crate) fn all(
     let killed = Row::new("kill -9 of a third; restart", runtime);
     done(outage(cluster, killed, "killed", &THIRD, Blow::Kill)?)?;
     let stopped = Row::new("SIGSTOP of one; SIGCONT", runtime);
-    done(outage(cluster, stopped, "stopped", &[4], Blow::Stop)?)?;
+    done(outage(
+        cluster,
+        stopped,
+        "stopped",
+        &[Victim::Ours(4)],
+        Blow::Stop,
+    )?)?;
     let unplugged = Row::new("link down of a third; up", runtime);
     done(outage(
         cluster,
@@ -68,7 +77,67 @@ pub(crate) fn all(
         Row::new("20 % of frames lost; none", runtime),
     )?)?;
     done(cut(cluster, Row::new("a region cut off; joined", runtime))?)?;
+    let slow = Row::new("all at a byte a second", runtime);
+    done(slow::peers(
+        cluster,
+        slow,
+        if strict { Duration::ZERO } else { SLACK },
+    )?)?;
     // Whatever was deleted since the beginning has not come back since.
+    cluster.agree(CONVERGED)?;
+    Ok(())
+}
+
+/// Those that a cluster with stock nodes bears: what concerns ours holds as ever. A region cut off is not
+/// among them: see docs/faults.md.
+pub(crate) fn mixed(
+    cluster: &mut Cluster,
+    runtime: &'static str,
+    rows: &mut Vec<Row>,
+    strict: bool,
+) -> Outcome {
+    let mut done = |row: Row| {
+        println!("{row}");
+        let checked = row.check(strict);
+        rows.push(row);
+        checked
+    };
+    done(start(cluster, runtime)?)?;
+    let (ours, stock) = (Victim::Ours(1), Victim::Stock(0));
+    for (tag, fault, victim, blow) in [
+        (
+            "killed",
+            "kill -9 of one of ours; restart",
+            ours,
+            Blow::Kill,
+        ),
+        (
+            "stock",
+            "kill -9 of a stock node; restart",
+            stock,
+            Blow::Kill,
+        ),
+        (
+            "stopped",
+            "SIGSTOP of a stock node; SIGCONT",
+            stock,
+            Blow::Stop,
+        ),
+        (
+            "unplugged",
+            "link down of a stock node; up",
+            Victim::Stock(1),
+            Blow::Unplug,
+        ),
+    ] {
+        done(outage(
+            cluster,
+            Row::new(fault, runtime),
+            tag,
+            &[victim],
+            blow,
+        )?)?;
+    }
     cluster.agree(CONVERGED)?;
     Ok(())
 }
@@ -79,7 +148,7 @@ fn start(cluster: &mut Cluster, runtime: &'static str) -> Outcome<Row> {
     recover(cluster, &mut row)?;
     cluster.client.ready(CONVERGED)?;
     let known = prepare(cluster, "calm")?;
-    let load = Load::begin(cluster, &SEATS, "calm", &known);
+    let load = Load::begin(cluster, &cluster.seats, "calm", &known);
     load.go_on_for(100)?;
     finish(cluster, load, &mut row, true)?;
     cluster.agree(CONVERGED)?;
@@ -89,10 +158,10 @@ fn start(cluster: &mut Cluster, runtime: &'static str) -> Outcome<Row> {
 /// A node dies and nobody wants anything of it.
 fn idle(cluster: &mut Cluster, mut row: Row) -> Outcome<Row> {
     let began = Instant::now();
-    strike(cluster, &[7], Blow::Kill)?;
+    strike(cluster, &[Victim::Ours(7)], Blow::Kill)?;
     cluster.settle(DETECTED)?;
     row.detected(began.elapsed(), BY_PINGS);
-    heal(cluster, &[7], Blow::Kill, &mut row)?;
+    heal(cluster, &[Victim::Ours(7)], Blow::Kill, &mut row)?;
     Ok(row)
 }
 
@@ -101,33 +170,36 @@ fn outage(
     cluster: &mut Cluster,
     mut row: Row,
     tag: &str,
-    victims: &[usize],
+    victims: &[Victim],
     blow: Blow,
 ) -> Outcome<Row> {
     let known = prepare(cluster, tag)?;
-    let load = Load::begin(cluster, &SEATS, tag, &known);
+    let healthy = rate(cluster, &cluster.seats, &known)?;
+    let load = Load::begin(cluster, &cluster.seats, tag, &known);
     load.go_on_for(20)?;
     let began = Instant::now();
     strike(cluster, victims, blow)?;
+    let promised = load.promised();
     // A write sends a copy to each node of its region, so there it is noticed by requests; a node of
     // another region may happen to send it nothing but pings.
     cluster.without(victims, DETECTED)?;
     row.noticed(began.elapsed(), BY_REQUESTS);
     cluster.settle(DETECTED)?;
     row.detected(began.elapsed(), BY_PINGS);
+    cluster.hold(&promised, CONVERGED)?;
+    row.kept(began.elapsed(), KEPT);
     drop_some(cluster, tag)?;
     let decoy = match blow {
-        Blow::Kill => {
-            let node = &cluster.nodes[victims[0]];
-            Some(Decoy::begin(&node.host, node.address())?)
-        }
-        Blow::Stop | Blow::Unplug => None,
+        // Stock nodes go on asking the dead.
+        Blow::Kill if cluster.stock.is_empty() => Some(Decoy::begin(cluster.host(victims[0]))?),
+        Blow::Kill | Blow::Stop | Blow::Unplug => None,
     };
     load.go_on_for(60)?;
     finish(cluster, load, &mut row, true)?;
     if let Some(decoy) = decoy {
         same("requests to a dead node", decoy.end()?, Vec::new())?;
     }
+    row.paced(healthy, rate(cluster, &cluster.seats, &known)?);
     heal(cluster, victims, blow, &mut row)?;
     Ok(row)
 }
@@ -135,7 +207,7 @@ fn outage(
 /// Each frame is lost with some probability; afterwards nobody is left out.
 fn loss(cluster: &mut Cluster, mut row: Row) -> Outcome<Row> {
     let known = prepare(cluster, "lossy")?;
-    let load = Load::begin(cluster, &SEATS, "lossy", &known);
+    let load = Load::begin(cluster, &cluster.seats, "lossy", &known);
     cluster.lab.tell("loss 20")?;
     load.go_on_for(150)?;
     drop_some(cluster, "lossy")?;
@@ -147,9 +219,9 @@ fn loss(cluster: &mut Cluster, mut row: Row) -> Outcome<Row> {
 
 /// One region hears nothing of the others; both sides write, and the later one is right.
 fn cut(cluster: &mut Cluster, mut row: Row) -> Outcome<Row> {
-    let (here, there) = (0, 6);
+    let (here, there) = (cluster.seats[0], cluster.seats[2]);
     let known = prepare(cluster, "cut")?;
-    let load = Load::begin(cluster, &SEATS, "cut", &known);
+    let load = Load::begin(cluster, &cluster.seats, "cut", &known);
     cluster.lab.tell("cut 2")?;
     load.go_on_for(60)?;
     for number in 0..10 {
@@ -170,10 +242,8 @@ fn cut(cluster: &mut Cluster, mut row: Row) -> Outcome<Row> {
     drop_some(cluster, "cut")?;
     // The last usable node of a region is never put out, whichever that is.
     eventually("a region that is out of sight", DETECTED, || {
-        let far: BTreeSet<_> = cluster.nodes[there..]
-            .iter()
-            .map(|node| node.address().to_string())
-            .collect();
+        let far = cluster.nodes[there..].iter().map(Node::address);
+        let far: BTreeSet<_> = far.map(|address| address.to_string()).collect();
         let seen = cluster.nodes[here].routes()?;
         Ok(if seen.intersection(&far).count() <= 1 {
             Ok(())
@@ -197,7 +267,7 @@ fn tick() {
 fn prepare(cluster: &mut Cluster, tag: &str) -> Outcome<Ledger> {
     let mut known = Ledger::new();
     for number in 0..10 {
-        let seat = SEATS[number % SEATS.len()];
+        let seat = cluster.seats[number % cluster.seats.len()];
         let key = format!("{tag}-kept-{number}");
         cluster.put(seat, &key, "kept")?;
         known.insert(key, Some("kept".to_owned()));
@@ -210,7 +280,7 @@ fn prepare(cluster: &mut Cluster, tag: &str) -> Outcome<Ledger> {
 /// Deletes what [`prepare`] stored for that.
 fn drop_some(cluster: &mut Cluster, tag: &str) -> Outcome {
     for number in 0..10 {
-        let seat = SEATS[(number + 1) % SEATS.len()];
+        let seat = cluster.seats[(number + 1) % cluster.seats.len()];
         cluster.delete(seat, &format!("{tag}-dropped-{number}"))?;
     }
     Ok(())
@@ -232,27 +302,29 @@ fn finish(cluster: &mut Cluster, load: Load, row: &mut Row, served: bool) -> Out
     Ok(())
 }
 
-fn strike(cluster: &mut Cluster, victims: &[usize], blow: Blow) -> Outcome {
+fn strike(cluster: &mut Cluster, victims: &[Victim], blow: Blow) -> Outcome {
     cluster.strike(victims);
-    for number in victims {
-        let node = &mut cluster.nodes[*number];
-        match blow {
-            Blow::Kill => node.kill()?,
-            Blow::Stop => node.pause(true)?,
-            Blow::Unplug => node.host.cable(false)?,
+    for victim in victims {
+        match (blow, *victim) {
+            (Blow::Kill, Victim::Ours(number)) => cluster.nodes[number].kill()?,
+            (Blow::Kill, Victim::Stock(number)) => cluster.stock[number].kill()?,
+            (Blow::Stop, Victim::Ours(number)) => cluster.nodes[number].pause(true)?,
+            (Blow::Stop, Victim::Stock(number)) => cluster.stock[number].pause(true)?,
+            (Blow::Unplug, victim) => cluster.host(victim).cable(false)?,
         }
     }
     Ok(())
 }
 
 /// Undoes it, and waits until all is well.
-fn heal(cluster: &mut Cluster, victims: &[usize], blow: Blow, row: &mut Row) -> Outcome {
-    for number in victims {
-        let node = &mut cluster.nodes[*number];
-        match blow {
-            Blow::Kill => node.restart()?,
-            Blow::Stop => node.pause(false)?,
-            Blow::Unplug => node.host.cable(true)?,
+fn heal(cluster: &mut Cluster, victims: &[Victim], blow: Blow, row: &mut Row) -> Outcome {
+    for victim in victims {
+        match (blow, *victim) {
+            (Blow::Kill, Victim::Ours(number)) => cluster.nodes[number].restart()?,
+            (Blow::Kill, Victim::Stock(number)) => cluster.stock[number].restart()?,
+            (Blow::Stop, Victim::Ours(number)) => cluster.nodes[number].pause(false)?,
+            (Blow::Stop, Victim::Stock(number)) => cluster.stock[number].pause(false)?,
+            (Blow::Unplug, victim) => cluster.host(victim).cable(true)?,
         }
     }
     cluster.heal();

@@ -1,10 +1,11 @@
 //! What goes on while nodes die: reads and writes at nodes that live, each timed by who asks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use zerocache_blocking::Client;
 use zerocache_interop::{Failure, Outcome, eventually};
 
 use crate::cluster::{Cluster, Ledger};
@@ -14,11 +15,16 @@ use crate::http::Conn;
 const READS: usize = 10;
 /// The pause after each request. It paces the load, which is to leave processor time to the nodes.
 const PACE: Duration = Duration::from_millis(4);
+/// A rate is the median of so many windows
+const WINDOWS: usize = 7;
+/// of this length.
+const WINDOW: Duration = Duration::from_millis(300);
 
 /// A load under way.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     writes: Arc<AtomicUsize>,
+    promised: Arc<Mutex<Ledger>>,
     workers: Vec<JoinHandle<Outcome<Tally>>>,
 }
 
@@ -68,27 +74,38 @@ impl Load {
             }));
         }
         let (client, tag, stopped) = (cluster.client.clone(), tag.to_owned(), stop.clone());
+        let promised = Arc::<Mutex<Ledger>>::default();
+        let told = promised.clone();
+        // Where the client asks from is where its sockets are made.
+        let host = cluster.nodes[0].host.clone();
         workers.push(thread::spawn(move || {
-            let mut tally = Tally::default();
-            for (serial, (key, value)) in known.iter().cycle().enumerate() {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
+            host.inside(|| {
+                let mut tally = Tally::default();
+                for (serial, (key, value)) in known.iter().cycle().enumerate() {
+                    if stopped.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let fresh = format!("{tag}-client-{serial}");
+                    if through(&client, &fresh, (key, value), &mut tally) {
+                        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                        told.insert(fresh.clone(), Some(fresh));
+                    }
                 }
-                through(
-                    &client,
-                    &format!("{tag}-client-{serial}"),
-                    key,
-                    value,
-                    &mut tally,
-                );
-            }
-            Ok(tally)
+                Ok(tally)
+            })
         }));
         Self {
             stop,
             writes,
+            promised,
             workers,
         }
+    }
+
+    /// What the client has been told to be stored, by whichever node.
+    pub(crate) fn promised(&self) -> Ledger {
+        let promised = self.promised.lock();
+        promised.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until so many more writes have been answered.
@@ -110,6 +127,7 @@ impl Load {
     pub(crate) fn end(self) -> Outcome<Tally> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Tally::default();
+        let promised = self.promised;
         for worker in self.workers {
             let tally = worker
                 .join()
@@ -120,6 +138,9 @@ impl Load {
             all.unserved.extend(tally.unserved);
             all.ledger.extend(tally.ledger);
         }
+        let promised = promised.lock();
+        let promised = promised.unwrap_or_else(PoisonError::into_inner);
+        all.ledger.extend(promised.clone());
         Ok(all)
     }
 }
@@ -154,28 +175,73 @@ fn read(conn: &mut Conn, region: &str, key: &str, value: &str, tally: &mut Tally
     Ok(())
 }
 
-/// One write and one read by the client library, which finds a node by itself.
-fn through(
-    client: &zerocache_blocking::Client,
-    fresh: &str,
-    key: &str,
-    value: &str,
-    tally: &mut Tally,
-) {
+/// One write and one read by the client library, which finds a node by itself; whether it was told that
+/// the write is done.
+fn through(client: &Client, fresh: &str, known: (&str, &str), tally: &mut Tally) -> bool {
     let began = Instant::now();
-    // Not for the ledger: it may go by a node that dies as soon as its own region has it, and other
-    // regions then wait until they compare, which takes minutes.
-    if let Err(error) = client.put(fresh, fresh.to_owned(), Duration::from_secs(900)) {
+    let stored = client.put(fresh, fresh.to_owned(), Duration::from_secs(900));
+    tally.client.push(began.elapsed());
+    if let Err(error) = &stored {
         tally.unserved.push(format!("put {fresh}: {error}"));
     }
-    tally.client.push(began.elapsed());
     thread::sleep(PACE);
+    let (key, value) = known;
     let began = Instant::now();
-    match client.get(key) {
+    let read = client.get(key);
+    tally.client.push(began.elapsed());
+    match read {
         Ok(Some(seen)) if seen == value.as_bytes() => {}
         Ok(seen) => tally.unserved.push(format!("get {key}: {seen:?}")),
         Err(error) => tally.unserved.push(format!("get {key}: {error}")),
     }
-    tally.client.push(began.elapsed());
     thread::sleep(PACE);
+    stored.is_ok()
+}
+
+/// How many requests a second nodes answer that are asked one after the other without a pause, reads and a
+/// write for ten of them, all nodes at once: the median of some windows.
+pub(crate) fn rate(cluster: &Cluster, at: &[usize], known: &Ledger) -> Outcome<f64> {
+    let stop = AtomicBool::new(false);
+    let answered = AtomicUsize::new(0);
+    let keys: Vec<&String> = known.keys().collect();
+    thread::scope(|scope| {
+        let workers: Vec<_> = at
+            .iter()
+            .map(|number| {
+                let node = &cluster.nodes[*number];
+                let (stop, answered, keys) = (&stop, &answered, &keys);
+                scope.spawn(move || -> Outcome {
+                    let mut conn = node.conn();
+                    for (turn, key) in keys.iter().cycle().enumerate() {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let target = node.target(key);
+                        conn.ask("GET", &target, b"")?;
+                        if turn % READS == 0 {
+                            let target = node.target(&format!("rate-{}", node.host.name));
+                            conn.ask("PUT", &target, b"again")?;
+                            answered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let mut counts: Vec<usize> = (0..WINDOWS)
+            .map(|_| {
+                let before = answered.load(Ordering::Relaxed);
+                thread::sleep(WINDOW);
+                answered.load(Ordering::Relaxed) - before
+            })
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        for worker in workers {
+            let panicked = || Err(Failure::new("a worker panicked"));
+            worker.join().unwrap_or_else(|_| panicked())?;
+        }
+        counts.sort_unstable();
+        Ok(counts[WINDOWS / 2] as f64 / WINDOW.as_secs_f64())
+    })
 }

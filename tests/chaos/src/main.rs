@@ -17,6 +17,8 @@ mod node;
 mod report;
 mod rogue;
 mod sandbox;
+mod slow;
+mod stock;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,9 +32,10 @@ use report::Row;
 use rogue::Rubbish;
 use sandbox::Sandbox;
 
-const USAGE: &str = "zerocache-chaos [--runtime tokio|smol] [--strict]
+const USAGE: &str = "zerocache-chaos [--runtime tokio|smol] [--mixed] [--strict]
 
   --runtime NAME   only this one
+  --mixed          five nodes and four of the stock Python package, which is installed from PyPI
   --strict         what is promised is required to the letter: for a machine with nothing else to do
 
 ZEROCACHE_BIN names a binary to test instead of a fresh release build.";
@@ -40,6 +43,7 @@ ZEROCACHE_BIN names a binary to test instead of a fresh release build.";
 #[derive(Default)]
 struct Arguments {
     runtime: Option<String>,
+    mixed: bool,
     strict: bool,
 }
 
@@ -51,7 +55,7 @@ fn main() -> ExitCode {
     let done = if sandbox::is_inside() {
         inside(&arguments).map(|()| ExitCode::SUCCESS)
     } else {
-        outside()
+        outside(&arguments)
     };
     done.unwrap_or_else(|failure| {
         eprintln!("{failure:?}");
@@ -65,6 +69,7 @@ fn read() -> Option<Arguments> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--strict" => read.strict = true,
+            "--mixed" => read.mixed = true,
             "--runtime" => read.runtime = Some(words.next()?),
             _ => return None,
         }
@@ -72,8 +77,8 @@ fn read() -> Option<Arguments> {
     Some(read)
 }
 
-/// What needs the world: a binary. Then the sandbox.
-fn outside() -> Outcome<ExitCode> {
+/// What needs the world: a binary, and the stock package. Then the sandbox.
+fn outside(arguments: &Arguments) -> Outcome<ExitCode> {
     let line = match Sandbox::find()? {
         Sandbox::By(line) => line,
         Sandbox::Forbidden(told) => {
@@ -81,6 +86,9 @@ fn outside() -> Outcome<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
+    if arguments.mixed {
+        zerocache_interop::stock_server()?;
+    }
     sandbox::enter(&line, &node::binary()?)
 }
 
@@ -95,7 +103,7 @@ fn inside(arguments: &Arguments) -> Outcome {
             .is_none_or(|only| only == runtime)
         {
             let logs = logs(runtime);
-            battery(runtime, &mut rows, arguments.strict).map_err(|Failure(why)| {
+            battery(runtime, &mut rows, arguments).map_err(|Failure(why)| {
                 Failure(format!("{}{runtime}: {why}", cluster::tails(&logs)))
             })?;
         }
@@ -106,14 +114,20 @@ fn inside(arguments: &Arguments) -> Outcome {
 }
 
 /// All faults on a cluster of this runtime, and rubbish all the while.
-fn battery(runtime: &'static str, rows: &mut Vec<Row>, strict: bool) -> Outcome {
+fn battery(runtime: &'static str, rows: &mut Vec<Row>, arguments: &Arguments) -> Outcome {
     let recipe = Recipe {
         binary: node::binary()?,
         runtime,
         seeds: Vec::new(),
         logs: logs(runtime),
     };
-    let mut cluster = Cluster::start(recipe)?;
+    let mut cluster = match arguments.mixed {
+        true => Cluster::mixed(recipe)?,
+        false => Cluster::start(recipe)?,
+    };
+    if arguments.mixed {
+        return faults::mixed(&mut cluster, runtime, rows, arguments.strict);
+    }
     let hosts: Vec<_> = cluster
         .lab
         .hosts()
@@ -121,7 +135,7 @@ fn battery(runtime: &'static str, rows: &mut Vec<Row>, strict: bool) -> Outcome 
         .map(|host| host.address)
         .collect();
     let rubbish = Rubbish::begin(&cluster.lab.hosts()[1], hosts)?;
-    faults::all(&mut cluster, runtime, rows, strict)?;
+    faults::all(&mut cluster, runtime, rows, arguments.strict)?;
     println!(
         "{runtime}: {} datagrams of rubbish to port 5353, and nobody died",
         rubbish.end()?

@@ -90,11 +90,7 @@ impl Node {
 
     /// SIGSTOP or SIGCONT.
     pub(crate) fn pause(&self, paused: bool) -> Outcome {
-        let child = self.child.as_ref().map(Child::id);
-        let pid = child.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let pid = pid.ok_or_else(|| Failure::new("no process to pause"))?;
-        kill_process(pid, if paused { Signal::STOP } else { Signal::CONT })?;
-        Ok(())
+        pause(self.child.as_ref(), paused)
     }
 
     /// Fails if it ended by itself.
@@ -176,6 +172,14 @@ impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+/// SIGSTOP or SIGCONT.
+pub(crate) fn pause(child: Option<&Child>, paused: bool) -> Outcome {
+    let pid = child.and_then(|child| Pid::from_raw(i32::try_from(child.id()).ok()?));
+    let pid = pid.ok_or_else(|| Failure::new("no process to pause"))?;
+    kill_process(pid, if paused { Signal::STOP } else { Signal::CONT })?;
+    Ok(())
 }
 
 /// The binary under test: `ZEROCACHE_BIN`, or built here from this source, as it is released.

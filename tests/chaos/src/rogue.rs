@@ -10,6 +10,7 @@ use std::time::Duration;
 use zerocache_interop::{Failure, Outcome};
 
 use crate::lab::Host;
+use crate::node::PORT;
 
 /// Where multicast DNS is spoken.
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 251), 5353);
@@ -88,7 +89,8 @@ pub(crate) struct Decoy {
 
 impl Decoy {
     /// Begins to listen.
-    pub(crate) fn begin(host: &Host, address: SocketAddrV4) -> Outcome<Self> {
+    pub(crate) fn begin(host: &Host) -> Outcome<Self> {
+        let address = SocketAddrV4::new(host.address, PORT);
         let socket = host.inside(|| Ok(TcpListener::bind(address)?))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();

@@ -17,4 +17,5 @@ pub use failure::{Failure, Outcome, eventually, same};
 pub use lab::{Host, Lab, on_a_lab};
 pub use node::{Cli, Ours, Status};
 pub use peer::{Answer, Listed, Listing, Probe, Rogue, Site, StockClient, StockServer};
+pub use python::stock_server;
 pub use stranger::{Answers, DONE, Echo, Lie, Noted, PONG, Stranger};

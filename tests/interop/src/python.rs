@@ -11,6 +11,15 @@ use crate::process::{run, work_folder};
 /// Exactly the versions the expectations were observed with.
 const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
 
+/// The interpreter and the script that, with address, port and region, are a stock server until their
+/// standard input ends.
+///
+/// # Errors
+/// When the stock package can not be installed.
+pub fn stock_server() -> Outcome<(PathBuf, PathBuf)> {
+    Ok((interpreter()?, script("stock_server.py")))
+}
+
 /// The interpreter of the environment.
 pub(crate) fn interpreter() -> Outcome<PathBuf> {
     static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();

@@ -141,7 +141,8 @@ fn a_third_of_the_nodes_dead_delays_few_and_nobody_for_long() {
     let first = times(&reports, |timed| timed.found && early(timed));
     tell("reads that find a value, before all know", &first);
     assert!(percent(&first, 50) <= 100);
-    assert!(percent(&first, 100) <= 1_100);
+    // The next node has it, but for what was written a moment ago and is not there yet.
+    assert!(percent(&first, 99) <= 600);
     // A value that is nowhere is looked for on all rungs, on each of which may be one that died.
     let first = times(&reports, |timed| timed.reads && early(timed));
     tell("all reads before all know", &first);

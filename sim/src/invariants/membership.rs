@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use zerocache_proto::NodeId;
 use zerocache_proto::cluster::{self, View};
+use zerocache_proto::{NodeId, Region};
 
 use super::manners::Talk;
 use crate::host::{Host, Process};
@@ -61,6 +61,8 @@ impl World {
             let alive = of.is_some_and(|host| host.is_serving() && host.id == peer.id);
             if !alive {
                 self.coverage.saw("dead peer put out");
+            } else if self.is_exchange(index, &peer.region, &seen, &view) {
+                self.coverage.saw("live peer exchanged for another");
             } else if self.watch.quiet {
                 let text = format!(
                     "host {index} puts out {} at {}, who lives",
@@ -71,6 +73,12 @@ impl World {
                 self.coverage.saw("live peer put out");
             }
         }
+    }
+
+    /// Whether a host has given the place of a peer of another region to another node of it.
+    fn is_exchange(&self, index: usize, region: &Region, seen: &View, view: &View) -> bool {
+        let there = |view: &View| view.peers().filter(|peer| peer.region == *region).count();
+        self.hosts[index].name != *region && there(view) >= there(seen)
     }
 
     /// I2, I3: nobody asks the dead for long.

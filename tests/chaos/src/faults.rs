@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use zerocache_interop::{Failure, Outcome, eventually, same};
+use zerocache_proto::op::BEGUN_WITHIN;
 
 use crate::cluster::{CONVERGED, Cluster, Ledger, Victim};
 use crate::load::{Load, rate};
@@ -191,7 +192,11 @@ fn outage(
     drop_some(cluster, tag)?;
     let decoy = match blow {
         // Stock nodes go on asking the dead.
-        Blow::Kill if cluster.stock.is_empty() => Some(Decoy::begin(cluster.host(victims[0]))?),
+        Blow::Kill if cluster.stock.is_empty() => {
+            // A copy that was begun before everybody knew may go out for so long.
+            thread::sleep(BEGUN_WITHIN);
+            Some(Decoy::begin(cluster.host(victims[0]))?)
+        }
         Blow::Kill | Blow::Stop | Blow::Unplug => None,
     };
     load.go_on_for(60)?;

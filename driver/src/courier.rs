@@ -335,6 +335,16 @@ impl<R: Runtime> Courier<R> {
                 }
             }
         }
+        if self.link.rests() {
+            match stream.poll_readable(cx) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.link.handle_read(clock.mono(), 0);
+                    return true;
+                }
+            }
+        }
         let buffer = self.link.read_buf();
         if buffer.is_empty() {
             return moved;

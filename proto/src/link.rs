@@ -112,6 +112,8 @@ pub struct Link<T> {
     latest: Instant,
     /// Connecting: when that began. Open: when the peer was last heard, or first asked after a pause.
     since: Instant,
+    /// Open, and owed nothing for so long that the buffers have been given back.
+    rests: bool,
     actions: VecDeque<Action<T>>,
     reports: VecDeque<Report<T>>,
 }
@@ -159,6 +161,7 @@ impl<T: Parcel> Link<T> {
             given_up: 0,
             latest: Instant::ORIGIN,
             since: Instant::ORIGIN,
+            rests: false,
             actions: VecDeque::new(),
             reports: VecDeque::new(),
         }
@@ -200,6 +203,7 @@ impl<T: Parcel> Link<T> {
         if matches!(self.state, State::Connecting) {
             self.state = State::Open(Box::new(Pipeline::new(self.limits.client)));
             self.since = now;
+            self.rests = false;
             // Whoever slept meanwhile asks nothing that nobody waits for any more.
             self.give_up_waiting(now);
             self.send(now);
@@ -220,6 +224,13 @@ impl<T: Parcel> Link<T> {
         }
     }
 
+    /// Whether there is a connection that owes nothing and holds no buffers. Then best wait without one
+    /// until there is something to read: [`read_buf`](Self::read_buf) would take one again.
+    #[must_use]
+    pub const fn rests(&self) -> bool {
+        self.rests
+    }
+
     /// Where to read the connection into. Empty: do not read.
     pub fn read_buf(&mut self) -> &mut [u8] {
         match &mut self.state {
@@ -235,6 +246,7 @@ impl<T: Parcel> Link<T> {
         };
         pipeline.handle_read(n);
         self.since = now;
+        self.rests = false;
         while let Some((entry, status)) = pipeline.poll_answer() {
             let refused = pipeline.end() == Some(End::Refused);
             self.keeps = !refused;
@@ -310,6 +322,7 @@ impl<T: Parcel> Link<T> {
                     if pipeline.is_empty() && now < self.since + self.limits.idle =>
                 {
                     pipeline.release();
+                    self.rests = true;
                 }
                 _ => self.end(now, End::Closed),
             }
@@ -342,10 +355,13 @@ impl<T: Parcel> Link<T> {
     fn patience(&self) -> Option<Instant> {
         let time = match &self.state {
             State::Closed => return None,
-            State::Open(pipeline) if pipeline.is_empty() => match pipeline.buffered() {
-                0 => self.limits.idle,
-                _ => Self::RELEASE_AFTER.min(self.limits.idle),
-            },
+            State::Open(pipeline) if pipeline.is_empty() => {
+                // Once: who reads before it waits takes one again, and that must not wake anybody.
+                match self.rests || pipeline.buffered() == 0 {
+                    true => self.limits.idle,
+                    false => Self::RELEASE_AFTER.min(self.limits.idle),
+                }
+            }
             State::Open(_) | State::Connecting => Self::SILENCE,
         };
         Some(self.since + time)
@@ -391,6 +407,7 @@ impl<T: Parcel> Link<T> {
         let State::Open(pipeline) = &mut self.state else {
             return;
         };
+        self.rests = false;
         entry.sent = now;
         entry.first = pipeline.is_empty();
         if entry.first {
@@ -417,6 +434,7 @@ impl<T: Parcel> Link<T> {
             unanswered.extend(pipeline.take_unanswered());
         }
         self.state = State::Closed;
+        self.rests = false;
         self.given_up = 0;
         self.actions.push_back(Action::Close);
         if !unanswered.is_empty() {

@@ -189,6 +189,23 @@ fn requests_that_meet_share_one_write() {
 }
 
 #[test]
+fn a_way_at_rest_wakes_nobody_even_if_a_buffer_is_taken_again() {
+    let mut way = Way::open();
+    assert!(!way.link.rests());
+    way.wait_until(1_000);
+    assert!(way.link.rests());
+    // As one does who tries a read before it waits.
+    assert!(!way.link.read_buf().is_empty());
+    let idle = LinkLimits::default().idle;
+    assert_eq!(way.link.poll_timeout(), Some(at(0) + idle));
+    way.push(1);
+    assert!(!way.link.rests());
+    way.receive(KEPT);
+    let released = way.now + Duration::from_secs(1);
+    assert_eq!(way.link.poll_timeout(), Some(released));
+}
+
+#[test]
 fn a_peer_first_has_to_show_that_it_keeps_connections() {
     let mut way = Way::new();
     way.push_all(0..3);

@@ -21,6 +21,7 @@
 //! assert_eq!(report.hash, run_seed(3, Options::default()).hash);
 //! ```
 
+mod agenda;
 mod apply;
 mod batch;
 #[path = "../../proto/tests/checked/mod.rs"]

@@ -1,7 +1,6 @@
 //! The world: one heap of events, all hosts, and the network between them.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use zerocache_proto::cluster::{self, Me, StaticPeer};
 use zerocache_proto::node::{Config, ConnId, Input, Output};
 use zerocache_proto::{Buggify, NodeId, Now, Region, Rng, mdns};
 
+use crate::agenda::Agenda;
 use crate::client::{Client, Order};
 use crate::clock::Clock;
 use crate::conns::Conns;
@@ -47,19 +47,12 @@ pub(crate) enum Event {
     Step(usize),
 }
 
-struct Scheduled {
-    at: u64,
-    serial: u64,
-    event: Event,
-}
-
 /// A cluster, its clients and all that is between them.
 pub(crate) struct World {
     pub(crate) knobs: Knobs,
     /// The true time, in nanoseconds from the beginning.
     pub(crate) now: u64,
-    heap: BinaryHeap<Scheduled>,
-    serial: u64,
+    agenda: Agenda<Event>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Net,
     pub(crate) conns: Conns,
@@ -90,8 +83,7 @@ impl World {
             .collect();
         let mut world = Self {
             now: 0,
-            heap: BinaryHeap::new(),
-            serial: 0,
+            agenda: Agenda::new(),
             net: Net::new(knobs, hosts.len()),
             conns: Conns::default(),
             trace: Trace::new(lines),
@@ -112,12 +104,7 @@ impl World {
     }
 
     pub(crate) fn post(&mut self, wait: u64, event: Event) {
-        self.serial += 1;
-        self.heap.push(Scheduled {
-            at: self.now.saturating_add(wait),
-            serial: self.serial,
-            event,
-        });
+        self.agenda.post(self.now.saturating_add(wait), event);
     }
 
     /// Both clocks of a host.
@@ -127,10 +114,7 @@ impl World {
 
     /// Lets happen what happens until then; gives the next step of the plan that is due.
     pub(crate) fn run_until(&mut self, until: u64) -> Option<usize> {
-        while self.heap.peek().is_some_and(|next| next.at <= until) {
-            let Some(Scheduled { at, event, .. }) = self.heap.pop() else {
-                break;
-            };
+        while let Some((at, event)) = self.agenda.next_until(until) {
             self.now = at;
             self.events += 1;
             match event {
@@ -611,25 +595,4 @@ pub(crate) fn text(bytes: &[u8]) -> String {
         .take(80)
         .collect();
     format!("{} bytes: {line:?}", bytes.len())
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The earliest is the greatest: the heap gives that first.
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.serial).cmp(&(self.at, self.serial))
-    }
 }

@@ -1,8 +1,7 @@
 //! The world of a large cluster: one heap of events, one wake-up a host, no checks and no faults but
 //! loss, a cut, and death.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use super::plan::Deployment;
 use super::traffic::{Totals, Traffic};
 use super::watch::{Asked, Seen, Watch};
 use super::wire::{Conns, Segment, address};
+use crate::agenda::Agenda;
 use crate::client::{Client, Order};
 use crate::clock::Clock;
 use crate::host::{PORT, Process};
@@ -37,12 +37,6 @@ pub(super) enum Event {
     Failed(u32, u64, Failure),
     Cast(u32, Option<u32>, Vec<u8>),
     Resolved(u32, u64, SocketAddr),
-}
-
-struct Scheduled {
-    at: u64,
-    serial: u64,
-    event: Event,
 }
 
 /// A host: a node's, or a client's.
@@ -71,8 +65,7 @@ pub(super) struct World {
     pub(super) plan: Deployment,
     /// The time, in nanoseconds from the beginning.
     pub(super) now: u64,
-    heap: BinaryHeap<Scheduled>,
-    serial: u64,
+    agenda: Agenda<Event>,
     pub(super) hosts: Vec<Host>,
     /// The hosts of each link.
     pub(super) links: Vec<Vec<u32>>,
@@ -107,8 +100,7 @@ impl World {
         });
         Self {
             now: 0,
-            heap: BinaryHeap::new(),
-            serial: 0,
+            agenda: Agenda::new(),
             hosts: hosts.collect(),
             links,
             conns: Conns::default(),
@@ -124,12 +116,7 @@ impl World {
     }
 
     pub(super) fn post(&mut self, wait: u64, event: Event) {
-        self.serial += 1;
-        self.heap.push(Scheduled {
-            at: self.now.saturating_add(wait),
-            serial: self.serial,
-            event,
-        });
+        self.agenda.post(self.now.saturating_add(wait), event);
     }
 
     pub(super) fn clock(&self, host: usize) -> Now {
@@ -138,10 +125,7 @@ impl World {
 
     /// Lets happen what happens until then.
     pub(super) fn run_until(&mut self, until: u64) {
-        while self.heap.peek().is_some_and(|next| next.at <= until) {
-            let Some(Scheduled { at, event, .. }) = self.heap.pop() else {
-                break;
-            };
+        while let Some((at, event)) = self.agenda.next_until(until) {
             self.now = at;
             self.happen(event);
         }
@@ -373,26 +357,5 @@ fn host(region: usize, link: usize, addr: SocketAddr, rng: &mut Rng) -> Host {
         traffic: Traffic::default(),
         armed: None,
         seen: Seen::default(),
-    }
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The earliest is the greatest: the heap gives that first.
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.serial).cmp(&(self.at, self.serial))
     }
 }

@@ -44,12 +44,7 @@ pub(crate) fn all(
     rows: &mut Vec<Row>,
     strict: bool,
 ) -> Outcome {
-    let mut done = |row: Row| {
-        println!("{row}");
-        let checked = row.check(strict);
-        rows.push(row);
-        checked
-    };
+    let mut done = |row| tell(row, rows, strict);
     done(start(cluster, runtime)?)?;
     done(idle(
         cluster,
@@ -89,6 +84,14 @@ pub(crate) fn all(
     Ok(())
 }
 
+/// Shows a row and keeps it; fails if it is not as promised.
+fn tell(row: Row, rows: &mut Vec<Row>, strict: bool) -> Outcome {
+    println!("{row}");
+    let checked = row.check(strict);
+    rows.push(row);
+    checked
+}
+
 /// Those that a cluster with stock nodes bears: what concerns ours holds as ever. A region cut off is not
 /// among them: see docs/faults.md.
 pub(crate) fn mixed(
@@ -97,12 +100,7 @@ pub(crate) fn mixed(
     rows: &mut Vec<Row>,
     strict: bool,
 ) -> Outcome {
-    let mut done = |row: Row| {
-        println!("{row}");
-        let checked = row.check(strict);
-        rows.push(row);
-        checked
-    };
+    let mut done = |row| tell(row, rows, strict);
     done(start(cluster, runtime)?)?;
     let (ours, stock) = (Victim::Ours(1), Victim::Stock(0));
     for (tag, fault, victim, blow) in [

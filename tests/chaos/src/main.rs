@@ -14,6 +14,7 @@ mod http;
 mod lab;
 mod load;
 mod node;
+mod program;
 mod report;
 mod rogue;
 mod sandbox;

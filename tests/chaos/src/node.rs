@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use zerocache_interop::{Failure, Outcome};
 
 use crate::http::Conn;
 use crate::lab::Host;
+use crate::program::Program;
 
 /// The default port of every node.
 pub(crate) const PORT: u16 = 6789;
@@ -34,7 +34,7 @@ pub(crate) struct Node {
     pub(crate) host: Host,
     pub(crate) region: String,
     recipe: Recipe,
-    child: Option<Child>,
+    program: Program,
     conn: Conn,
 }
 
@@ -45,7 +45,7 @@ impl Node {
             host: host.clone(),
             region: region.to_owned(),
             recipe: recipe.clone(),
-            child: None,
+            program: Program::default(),
             conn: Conn::new(host, SocketAddrV4::new(host.address, PORT)),
         };
         node.restart()?;
@@ -70,8 +70,7 @@ impl Node {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::options().create(true).append(true).open(log)?);
-        self.child = Some(command.spawn()?);
-        Ok(())
+        self.program.start(command)
     }
 
     /// Where it answers.
@@ -81,25 +80,17 @@ impl Node {
 
     /// Ends it without a word, and reaps it.
     pub(crate) fn kill(&mut self) -> Outcome {
-        if let Some(mut child) = self.child.take() {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(())
+        self.program.kill()
     }
 
     /// SIGSTOP or SIGCONT.
     pub(crate) fn pause(&self, paused: bool) -> Outcome {
-        pause(self.child.as_ref(), paused)
+        self.program.pause(paused)
     }
 
     /// Fails if it ended by itself.
     pub(crate) fn lives(&mut self) -> Outcome {
-        let ended = match &mut self.child {
-            Some(child) => child.try_wait()?,
-            None => None,
-        };
-        ended.map_or(Ok(()), |status| {
+        self.program.ended()?.map_or(Ok(()), |status| {
             Err(Failure(format!(
                 "{} ended by itself: {status}",
                 self.host.name
@@ -166,20 +157,6 @@ impl Node {
         }
         Ok(routed)
     }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
-/// SIGSTOP or SIGCONT.
-pub(crate) fn pause(child: Option<&Child>, paused: bool) -> Outcome {
-    let pid = child.and_then(|child| Pid::from_raw(i32::try_from(child.id()).ok()?));
-    let pid = pid.ok_or_else(|| Failure::new("no process to pause"))?;
-    kill_process(pid, if paused { Signal::STOP } else { Signal::CONT })?;
-    Ok(())
 }
 
 /// The binary under test: `ZEROCACHE_BIN`, or built here from this source, as it is released.

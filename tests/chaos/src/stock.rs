@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use zerocache_interop::{Outcome, stock_server};
 
 use crate::lab::Host;
-use crate::node::{PORT, pause};
+use crate::node::PORT;
+use crate::program::Program;
 
 /// A stock node, which may be dead for the time being.
 pub(crate) struct Stock {
     pub(crate) host: Host,
     region: &'static str,
     logs: PathBuf,
-    child: Option<Child>,
+    program: Program,
 }
 
 impl Stock {
@@ -25,7 +26,7 @@ impl Stock {
             host: host.clone(),
             region,
             logs: logs.to_owned(),
-            child: None,
+            program: Program::default(),
         };
         stock.restart()?;
         Ok(stock)
@@ -34,8 +35,8 @@ impl Stock {
     /// Starts it again after [`Self::kill`]: under another name, as such nodes do.
     pub(crate) fn restart(&mut self) -> Outcome {
         let log = self.logs.join(format!("{}-stock.log", self.host.name));
-        let (program, script) = stock_server()?;
-        let mut command = self.host.command(&program);
+        let (python, script) = stock_server()?;
+        let mut command = self.host.command(&python);
         command.arg(script);
         command.args([
             &self.host.address.to_string(),
@@ -45,8 +46,7 @@ impl Stock {
         // It ends with its standard input.
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         command.stderr(File::options().create(true).append(true).open(log)?);
-        self.child = Some(command.spawn()?);
-        Ok(())
+        self.program.start(command)
     }
 
     pub(crate) const fn address(&self) -> SocketAddrV4 {
@@ -55,21 +55,11 @@ impl Stock {
 
     /// Ends it without a word, and reaps it.
     pub(crate) fn kill(&mut self) -> Outcome {
-        if let Some(mut child) = self.child.take() {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(())
+        self.program.kill()
     }
 
     /// SIGSTOP or SIGCONT.
     pub(crate) fn pause(&self, paused: bool) -> Outcome {
-        pause(self.child.as_ref(), paused)
-    }
-}
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        let _ = self.kill();
+        self.program.pause(paused)
     }
 }
